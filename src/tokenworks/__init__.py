@@ -1,0 +1,1 @@
+"""Tokenworks: lawful, simulated, priced AI factories from one short request file."""
