@@ -25,6 +25,10 @@ class Attention:
     state: int = 0  # recurrent state elements per sequence (linear, mamba)
     gated: bool = False  # an output gate as wide as the attention output
     bias: bool = False
+    shared_kv: bool = False  # the value is the key (no value projection, one cache for both)
+    decays: int = 0  # small per-head projections of a recurrent mixer (decay, step size)
+    index_heads: int = 0  # of the scorer of sparse attention
+    index_dim: int = 0
 
 
 @dataclass(frozen=True, slots=True)
