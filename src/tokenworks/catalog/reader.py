@@ -1,0 +1,296 @@
+"""Package data and a user's overlay -> Catalog: everything known, at all dates. The only room that opens it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files as package
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tokenworks import files
+from tokenworks.errors import BadRequest, Defect
+from tokenworks.records import Chip, Entry, Fact, Model, System
+
+KINDS = ("chips", "systems", "switches", "nics", "optics", "models", "sites")
+OVERLAY = (*KINDS, "prices", "constants")
+BYTES_MAX = 5_000_000  # of one file of an overlay
+
+
+@dataclass(frozen=True)
+class Price:
+    """One dated price. kind: purchase (USD each) | rent (USD per chip-second)."""
+
+    item: str
+    kind: str
+    fact: Fact
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All facts, rules and calibration, at all dates; `digest` names exactly this content."""
+
+    chips: Mapping[str, Chip]
+    systems: Mapping[str, System]
+    switches: Mapping[str, Entry]
+    nics: Mapping[str, Entry]
+    optics: Mapping[str, Entry]
+    models: Mapping[str, Model]
+    sites: Mapping[str, Entry]
+    prices: tuple[Price, ...]
+    constants: Mapping[str, Fact]
+    law: Mapping[str, Any]
+    calibration: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    topologies: tuple[Any, ...]
+    digest: str
+
+    def entries(self, kind: str) -> Mapping[str, Entry]:
+        """The entries of one of KINDS by id."""
+        found: Mapping[str, Entry] = getattr(self, kind)
+        return found
+
+
+def load(overlay: Path | None = None) -> Catalog:
+    """Read the shipped catalog, with the files of the folder `overlay` laid over it.
+
+    An overlay file has the name and shape of ours (chips.yaml, prices.yaml, ...); its entries are merged by
+    id, fact by fact. Raises BadRequest naming file, entry and field; Defect where our own data is bad.
+    """
+    root = package("tokenworks")
+    data = root / "catalog" / "data"
+    raw: dict[str, Any] = {
+        stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")
+    }
+    law = _folder(root / "law" / "data")
+    calibration = _folder(data / "calibration")
+    if overlay is not None:
+        _lay_over(raw, overlay)
+    canonical = json.dumps([raw, law, calibration], sort_keys=True, default=str)
+    constants = raw["constants"]["constants"]
+    return Catalog(
+        chips={e["id"]: _chip(e) for e in raw["chips"]["chips"]},
+        systems={e["id"]: _system(e) for e in raw["systems"]["systems"]},
+        switches=_plain(raw, "switches"),
+        nics=_plain(raw, "nics"),
+        optics=_plain(raw, "optics"),
+        models={e["id"]: _model(e) for e in raw["models"]["models"]},
+        sites=_plain(raw, "sites"),
+        prices=tuple(_price(p) for p in raw["prices"]["prices"]),
+        constants={name: fact(f, name) for name, f in constants.items()},
+        law=law,
+        calibration=calibration,
+        schema=raw["schema"],
+        topologies=tuple(raw["topologies"]["topologies"]),
+        digest=hashlib.sha256(canonical.encode()).hexdigest()[:16],
+    )
+
+
+def _shipped(path: Traversable) -> Any:
+    """Package data is ours: read fast here, checked strictly by `catalog check`."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with path.open("r", encoding="utf-8") as file:
+        return yaml.load(file, Loader=loader)  # a safe loader
+
+
+def _folder(folder: Traversable) -> Mapping[str, Any]:
+    if not folder.is_dir():
+        return {}
+    found = sorted((p for p in folder.iterdir() if p.name.endswith(".yaml")), key=lambda p: p.name)
+    return {p.name.removesuffix(".yaml"): _shipped(p) for p in found}
+
+
+# ----------------------------------------------------------------------------------------- entries
+
+
+def fact(raw: Any, where: str, unit: str = "", sources: Mapping[str, str] | None = None) -> Fact:
+    """Read one fact mapping. Raises Defect where value or source is missing."""
+    if not isinstance(raw, Mapping) or raw.get("value") is None or not raw.get("source"):
+        raise Defect("a fact needs a value and a source", field=where)
+    source = str(raw["source"])
+    return Fact(
+        value=raw["value"],
+        unit=str(raw.get("unit", unit)),
+        source=(sources or {}).get(source, source),
+        date=None if raw.get("date") is None else str(raw["date"]),
+        verified=bool(raw.get("verified", False)),
+        low=raw.get("low"),
+        high=raw.get("high"),
+        assumed=bool(raw.get("assumed", False)),
+        note=str(raw.get("note", "")),
+    )
+
+
+def _facts(entry: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> Mapping[str, Fact]:
+    return {k: fact(f, f"{entry['id']}.{k}", sources=sources) for k, f in (entry.get("facts") or {}).items()}
+
+
+def _common(entry: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "id": entry["id"],
+        "name": entry["name"],
+        "vendor": entry.get("vendor", ""),
+        "country": entry.get("country", ""),
+        "facts": _facts(entry, sources),
+        "aliases": tuple(entry.get("aliases", ())),
+    }
+
+
+def _chip(entry: Mapping[str, Any]) -> Chip:
+    return Chip(
+        **_common(entry),
+        family=entry.get("family", ""),
+        generation=entry.get("generation", ""),
+        kind=entry.get("kind", "datacentre"),
+    )
+
+
+def _system(entry: Mapping[str, Any]) -> System:
+    return System(**_common(entry), chip=entry["chip"], assumed=bool(entry.get("assumed", False)))
+
+
+def _model(entry: Mapping[str, Any]) -> Model:
+    source = entry.get("config_source") or {}
+    facts = {
+        "config": Fact("config.json", source=source.get("source", ""), verified=bool(source.get("verified")))
+    }
+    if entry.get("released"):
+        facts["released"] = fact(entry["released"], f"{entry['id']}.released")
+    if entry.get("training_tokens"):
+        facts["training_tokens"] = fact(entry["training_tokens"], f"{entry['id']}.training_tokens")
+    published = entry.get("published") or {}
+    for name in ("total", "active"):
+        if published.get(name):
+            facts[f"published_{name}"] = fact(
+                {**published, "value": published[name]}, f"{entry['id']}.published"
+            )
+    return Model(
+        id=entry["id"],
+        name=entry["name"],
+        vendor=entry.get("developer", ""),
+        country=entry.get("country", ""),
+        facts=facts,
+        aliases=tuple(entry.get("aliases", ())),
+        config=entry["config"],
+    )
+
+
+def _plain(raw: Mapping[str, Any], kind: str) -> Mapping[str, Entry]:
+    sources = raw[kind].get("sources")
+    found = {}
+    for e in raw[kind][kind]:
+        aliases = (*e.get("aliases", ()), e["name_zh"]) if "name_zh" in e else tuple(e.get("aliases", ()))
+        found[e["id"]] = Entry(**{**_common(e, sources), "aliases": tuple(aliases)})
+    return found
+
+
+def _price(raw: Mapping[str, Any]) -> Price:
+    return Price(raw["item"], raw["kind"], fact({**raw, "unit": "USD"}, f"prices.{raw['item']}"))
+
+
+# ----------------------------------------------------------------------------------------- overlay
+
+
+def _lay_over(raw: dict[str, Any], folder: Path) -> None:
+    if not folder.is_dir():
+        raise BadRequest("is not a folder", field=f"--catalog {folder}")
+    found = sorted(p for p in folder.glob("*.yaml"))
+    if not found:
+        raise BadRequest("holds no .yaml file such as chips.yaml or prices.yaml", field=f"--catalog {folder}")
+    for path in found:
+        if path.stem not in OVERLAY:
+            raise BadRequest(
+                "is not part of a catalog; allowed: {allowed}",
+                field=str(path),
+                allowed=", ".join(f"{s}.yaml" for s in OVERLAY),
+            )
+        theirs = files.load(path, bytes_max=BYTES_MAX)
+        if not isinstance(theirs, Mapping) or path.stem not in theirs:
+            raise BadRequest("expected the field '{name}' at the top", field=str(path), name=path.stem)
+        body = theirs[path.stem]
+        if path.stem == "constants":
+            raw["constants"] = {"constants": {**raw["constants"]["constants"], **_checked(body, path)}}
+        elif path.stem == "prices":
+            raw["prices"] = {"prices": [*raw["prices"]["prices"], *_rows(body, path, ("item", "kind"))]}
+        else:
+            raw[path.stem] = {**raw[path.stem], path.stem: _merged(raw[path.stem][path.stem], body, path)}
+
+
+def _checked(body: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(body, Mapping):
+        raise BadRequest("expected constants by name", field=str(path))
+    for name, value in body.items():
+        if not isinstance(value, Mapping) or value.get("value") is None or not value.get("source"):
+            raise BadRequest("a fact needs a value and a source", field=f"{path}: {name}")
+    return body
+
+
+def _rows(body: Any, path: Path, needed: Iterable[str]) -> list[Any]:
+    if not isinstance(body, list):
+        raise BadRequest("expected a list of entries", field=str(path))
+    for row in body:
+        absent = [k for k in needed if not isinstance(row, Mapping) or not isinstance(row.get(k), str)]
+        if absent:
+            raise BadRequest("an entry lacks '{name}'", field=str(path), name=absent[0])
+        if "facts" not in row and "config" not in row:
+            _checked({row[next(iter(needed))]: row}, path) if "kind" in row else None
+        _checked(row.get("facts") or {}, path)
+    return body
+
+
+def _merged(ours: list[Any], body: Any, path: Path) -> list[Any]:
+    merged = {e["id"]: e for e in ours}
+    for entry in _rows(body, path, ("id",)):
+        old = merged.get(entry["id"])
+        if old is None:
+            absent = [k for k in _REQUIRED.get(path.stem, ("name",)) if k not in entry]
+            if absent:
+                raise BadRequest(
+                    "the new entry {id} lacks '{name}'", field=str(path), id=entry["id"], name=absent[0]
+                )
+            merged[entry["id"]] = entry
+        else:
+            facts = {**(old.get("facts") or {}), **(entry.get("facts") or {})}
+            merged[entry["id"]] = {**old, **entry, "facts": facts}
+    return list(merged.values())
+
+
+_REQUIRED = {
+    "chips": ("name", "vendor", "country"),
+    "systems": ("name", "chip"),
+    "models": ("name", "config"),
+}
+
+
+# ----------------------------------------------------------------------------------------- aliases
+
+
+def fold(name: str) -> str:
+    """A spelling without case and punctuation, other scripts kept.
+
+    >>> fold("H100-SXM5 80GB"), fold("臺灣")
+    ('h100sxm580gb', '臺灣')
+    """
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def aliases(entries: Mapping[str, Entry]) -> Mapping[str, tuple[str, ...]]:
+    """Every folded spelling -> the ids it names. A family word names its members, the plain meaning first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in entries.values():
+        for spelling in (entry.id, entry.name, *entry.aliases):
+            key = fold(spelling)
+            if entry.id not in found.get(key, ()):
+                found[key] = (*found.get(key, ()), entry.id)
+    families: dict[str, tuple[str, ...]] = {}
+    for entry in entries.values():
+        family = getattr(entry, "family", "")
+        if family:
+            families[fold(family)] = (*families.get(fold(family), ()), entry.id)
+    return {**found, **families}
