@@ -1,1 +1,25 @@
-"""See DESIGN in docs/architecture.md: the cost room."""
+"""Cost: what is bought, burnt and rented -> capital, total, cost per token. Column formulas, USD."""
+
+from tokenworks.cost.money import (
+    Capital,
+    Owning,
+    building,
+    capital,
+    owning,
+    per_million_tokens,
+    renting,
+    server_price,
+    storage,
+)
+
+__all__ = [
+    "Capital",
+    "Owning",
+    "building",
+    "capital",
+    "owning",
+    "per_million_tokens",
+    "renting",
+    "server_price",
+    "storage",
+]

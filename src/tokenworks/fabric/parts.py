@@ -1,0 +1,114 @@
+"""Which switch and transceiver carry a port's bandwidth, and what a counted fabric costs and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tokenworks.fabric.topology import Fabric
+from tokenworks.records import BillLine, Entry, Fact
+
+SLACK = 0.999  # a port that is this much of what is wanted counts as fast enough
+INFINIBAND = "InfiniBand"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a fabric; None where the catalog has none that fits."""
+
+    switch: Entry | None
+    optic: Entry | None
+    radix: int
+    port_bandwidth: float
+
+
+@dataclass(frozen=True)
+class FabricBill:
+    """Cost (None where a part is unpriced), the part of it that is known, power (W), and the lines."""
+
+    cost: float | None
+    known: float
+    power: float | None
+    lines: tuple[BillLine, ...]
+
+
+def pick(
+    switches: Mapping[str, Entry],
+    optics: Mapping[str, Entry],
+    prices: Mapping[str, Fact],
+    bandwidth: float,
+    vendor: str,
+) -> Parts:
+    """Choose the slowest switch port that still carries `bandwidth` (bytes/s one way).
+
+    NVIDIA systems take InfiniBand, all others Ethernet. Among equals a priced switch comes before an unpriced
+    one, then the larger radix, then the id.
+    """
+    family = [
+        s for s in switches.values() if _fits(s, bandwidth) and (vendor == "NVIDIA") == _is_infiniband(s)
+    ]
+    rank = sorted(
+        family,
+        key=lambda s: (s.get("port_bandwidth"), f"{s.id}/purchase" not in prices, -s.get("ports"), s.id),
+    )
+    switch = rank[0] if rank else None
+    port = float(switch.get("port_bandwidth")) if switch else bandwidth
+    modules = sorted(
+        (o for o in optics.values() if o.id.startswith("xcvr") and (o.get("bandwidth") or 0) >= port * SLACK),
+        key=lambda o: (o.get("bandwidth"), f"{o.id}/purchase" not in prices, -(o.get("reach") or 0), o.id),
+    )
+    return Parts(switch, modules[0] if modules else None, int(switch.get("ports")) if switch else 64, port)
+
+
+def _fits(switch: Entry, bandwidth: float) -> bool:
+    ports, rate = switch.get("ports"), switch.get("port_bandwidth")
+    return bool(ports and rate and rate >= bandwidth * SLACK)
+
+
+def _is_infiniband(switch: Entry) -> bool:
+    return INFINIBAND in str(switch.get("protocol"))
+
+
+def price(fabric: Fabric, parts: Parts, prices: Mapping[str, Fact]) -> FabricBill:
+    """Switches and transceivers at their prices. Network cards are part of the servers' price and power.
+
+    Routers of a torus are the chips themselves and cost nothing here.
+    """
+    switches = sum(fabric.switches.values()) if fabric.spec.topology != "torus" else 0
+    wanted = ((parts.switch, "switch", switches), (parts.optic, "optical transceiver", fabric.optics))
+    lines = [_line(entry, what, n, prices) for entry, what, n in wanted if n]
+    known = sum(line.quantity * line.unit_price for line in lines if line.unit_price is not None)
+    complete = all(line.unit_price is not None for line in lines)
+    powers = [_power(entry, n) for entry, _, n in wanted if n]
+    total = None if None in powers else float(sum(p for p in powers if p is not None))
+    return FabricBill(known if complete else None, known, total, tuple(lines))
+
+
+def _line(entry: Entry | None, what: str, quantity: int, prices: Mapping[str, Fact]) -> BillLine:
+    if entry is None:
+        return BillLine(what, quantity, None, "")
+    fact = prices.get(f"{entry.id}/purchase")
+    if fact is None:
+        return BillLine(entry.name, quantity, None, "")
+    return BillLine(entry.name, quantity, float(fact.value), fact.source, fact.low, fact.high, fact.assumed)
+
+
+def _power(entry: Entry | None, quantity: int) -> float | None:
+    power = entry.get("power") if entry is not None else None
+    return None if power is None else float(power) * quantity
+
+
+def answer(fabric: Fabric, bill: FabricBill) -> Mapping[str, Any]:
+    """The `fabric` answer of DESIGN.md section 3."""
+    return {
+        "schema": "tokenworks/fabric/1",
+        "topology": fabric.spec.topology,
+        "switches": dict(fabric.switches),
+        "cables": dict(fabric.cables),
+        "optics": fabric.optics,
+        "cost_usd": bill.cost,
+        "known_usd": bill.known,
+        "power_w": bill.power,
+        "bisection": fabric.bisection,
+    }
