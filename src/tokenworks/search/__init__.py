@@ -1,1 +1,5 @@
-"""See DESIGN in docs/architecture.md: the search room."""
+"""Search: candidates through a visible tuple of passes to the exact front."""
+
+from tokenworks.search.run import PASSES, Found, search
+
+__all__ = ["PASSES", "Found", "search"]

@@ -1,7 +1,7 @@
 """The space of designs, written down as one product and counted before anything is computed.
 
 Training: offer x count x tp x pp x vpp x cp x ep x micro-batch x recompute x ZeRO x precision.
-Serving:  offer x precision x tp x pp x ep x attention data parallel x batch; replicas follow from the load.
+Serving:  offer x precision x tp x pp x ep x attention data parallel; batch and replicas follow from the load.
 
 Every list of values stands here as data; what does not divide is cut under its own reason.
 """
@@ -24,7 +24,8 @@ EXPERT = (1, 4, 8, 16, 32, 64)
 MICRO_BATCH = (1, 2)
 RECOMPUTE = (0, 1, 2)
 ZERO = (1, 3)
-BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SERVING_PIPELINE = (1, 2, 4)
+SERVING_DATA = (1, 2, 4, 8, 16, 32)
 
 CONTEXT_FROM = 16384  # sequence length from which context parallelism is tried
 COUNTS_PER_OCTAVE = (4, 5, 6, 7)  # numerators over four: counts rise by 14 to 25 %
@@ -104,18 +105,20 @@ def training(
     return designs, rules
 
 
-def serving(architecture: Architecture, domain: int, systems: int) -> tuple[Designs, dict[str, Bools]]:
+def serving(
+    architecture: Architecture, domain: int, systems: int, alone: bool
+) -> tuple[Designs, dict[str, Bools]]:
     """All splits of one serving replica of one offer, and which rows each divisibility rule lets through.
 
-    A replica is tp x pp x dp chips; experts are spread over all of them (ep = tp x dp) or not at all.
+    A replica is tp x pp x dp chips; experts are spread over all of a stage (ep = tp x dp) or not at all. How
+    many sequences it decodes together follows from the service level. `alone`: one chip only.
     """
     routed = experts(architecture)
     axes = product(
         tp=[t for t in TENSOR if t <= domain],
-        pp=(1, 2, 4),
-        dp=(1, 2, 4, 8, 16, 32) if routed else (1,),
-        spread=(0, 1) if routed else (0,),
-        batch=BATCH,
+        pp=(1,) if alone else SERVING_PIPELINE,
+        dp=SERVING_DATA if routed and not alone else (1,),
+        spread=(0, 1) if routed and not alone else (0,),
     )
     ep = np.where(axes["spread"] == 1, axes["tp"] * axes["dp"], 1)
     size = axes["tp"] * axes["pp"] * axes["dp"]
@@ -127,8 +130,6 @@ def serving(architecture: Architecture, domain: int, systems: int) -> tuple[Desi
         "one chip cannot spread experts": (axes["spread"] == 0) | (ep > 1),
     }
     n = len(ep)
-    del axes["spread"]
-    designs = Designs(
-        {**axes, "ep": ep, "chips": size, "system": np.full(n, systems, np.int64), "cp": np.ones(n, np.int64)}
-    )
-    return designs, rules
+    columns = {name: axis for name, axis in axes.items() if name != "spread"}
+    more = {"ep": ep, "chips": size, "system": np.full(n, systems, np.int64), "cp": np.ones(n, np.int64)}
+    return Designs({**columns, **more}), rules

@@ -1,0 +1,160 @@
+"""Layer 1, the item: 3A090 and 4A090 in the version of the day (Supplement No. 1 to Part 774).
+
+TPP and performance density are computed, never typed in: TPP is the largest dense rate times the operand
+bits, density is TPP over the die area made with non-planar transistors (3A090 technical notes 1 to 3).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tokenworks.law.dated import cite, current, in_force
+from tokenworks.records import Chip, Citation, Fact
+
+BITS = {"fp64": 64, "fp64_tensor": 64, "fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "fp4": 4}
+TERA = 1e12
+SQUARE_MM = 1e-6  # m2
+GIGA = 1e9
+NONE = "not_3A090"
+
+
+@dataclass(frozen=True)
+class Item:
+    """What the rules ask about a chip; None where nobody knows. Rates in bytes/s, density per mm2.
+
+    datacentre: designed or marketed for data centres. computer: a server or rack of such chips. stack: a
+    stand-alone memory stack. origin: country whose designer made it. data: the facts it was computed from.
+    """
+
+    name: str
+    vendor: str
+    origin: str
+    tpp: float | None = None
+    density: float | None = None
+    memory_bandwidth: float | None = None
+    io_bandwidth: float | None = None
+    datacentre: bool | None = True
+    computer: bool = False
+    stack_density: float | None = None
+    accelerator: bool = True
+    data: Mapping[str, Fact] | None = None
+
+
+def tpp(chip: Chip) -> float | None:
+    """Total processing performance: the largest dense rate (TOPS) times its operand bits; None if unknown.
+
+    TF32 is left out: its operands are 19 bits wide and its rate never decides.
+    """
+    found = [float(rate) / TERA * bits for name, bits in BITS.items() if (rate := chip.get(f"peak_{name}"))]
+    stated = chip.get("tpp_published")
+    return max(found) if found else (float(stated) if stated else None)
+
+
+def density(chip: Chip) -> float | None:
+    """Performance density: TPP per mm2 of applicable die area; None if either is unknown."""
+    performance, area = tpp(chip), chip.get("applicable_die_area") or chip.get("die_area")
+    return None if performance is None or not area else performance / (float(area) / SQUARE_MM)
+
+
+_USED = (*(f"peak_{n}" for n in BITS), "tpp_published", "die_area", "applicable_die_area", "memory_bandwidth",
+         "io_bandwidth", "scaleup_bandwidth", "datacentre_design")  # fmt: skip
+
+
+def from_chip(chip: Chip) -> Item:
+    """The item as the catalog knows it. Input/output bandwidth counts both directions (2022 version)."""
+    stated = chip.get("io_bandwidth")
+    links = chip.get("scaleup_bandwidth")
+    design = chip.get("datacentre_design")
+    return Item(
+        name=chip.name,
+        vendor=chip.vendor,
+        origin=chip.country,
+        tpp=tpp(chip),
+        density=density(chip),
+        memory_bandwidth=chip.get("memory_bandwidth"),
+        io_bandwidth=float(stated) if stated else (2.0 * float(links) if links else None),
+        datacentre=bool(design) if design is not None else chip.kind == "datacentre",
+        data={name: chip.facts[name] for name in _USED if name in chip.facts},
+    )
+
+
+def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:
+    """The item as a case states it (law/cases.yaml: tpp, die_mm2, pd, mem_GBps, io_GBps, datacenter)."""
+
+    def scaled(key: str, factor: float) -> float | None:
+        return None if p.get(key) is None else float(p[key]) * factor
+
+    stack = p.get("memory_bandwidth_density")
+    return Item(
+        name=name,
+        vendor=chip.vendor if chip else str(p.get("vendor", "")),
+        origin=chip.country if chip else str(p.get("origin", "US")),
+        tpp=scaled("tpp", 1.0),
+        density=scaled("pd", 1.0),
+        memory_bandwidth=scaled("mem_GBps", GIGA),
+        io_bandwidth=scaled("io_GBps", GIGA),
+        datacentre=p.get("datacenter"),
+        computer=bool(p.get("computer", False)),
+        stack_density=None if stack is None else float(stack),
+        accelerator=stack is None and p.get("tpp") != 0,
+    )
+
+
+def classify(item: Item, law: Mapping[str, Any], on: dt.date) -> tuple[str, tuple[Citation, ...]]:
+    """ECCN of a fully known item on a day, with its citation; "not_3A090" outside.
+
+    Every parameter must be known: `judge` tries all that matter where one is not.
+    """
+    if item.stack_density is not None:
+        rule = law["items"]["hbm"]
+        return ("3A090.c" if in_force(rule, on) and item.stack_density > rule["density"] else NONE), (
+            cite(rule),
+        )
+    version = current(law["items"]["versions"], on)
+    if version is None or not item.accelerator:
+        return NONE, ()
+    paragraph = _first(item, version) if "bit_tops" in version else _second(item, version)
+    if item.computer and paragraph != NONE:
+        paragraph = paragraph.replace("3A090", "4A090")
+    return paragraph, (cite(version),)
+
+
+def _first(item: Item, v: Mapping[str, Any]) -> str:
+    """Version of 2022: fast arithmetic and fast links, both."""
+    fast = (item.tpp or 0.0) >= v["bit_tops"] and (item.io_bandwidth or 0.0) >= v["io_bandwidth"]
+    return "3A090" if fast else NONE
+
+
+def _second(item: Item, v: Mapping[str, Any]) -> str:
+    """Version of 2023: .a by TPP or density, .b below it; Note 2 lets consumer parts under 4800 out."""
+    performance, dense = item.tpp or 0.0, item.density or 0.0
+    if performance >= v["a_tpp"]:
+        return "3A090.a"
+    if not item.datacentre:
+        return NONE
+    if performance >= v["a2_tpp"] and dense >= v["a2_density"]:
+        return "3A090.a"
+    if v["b1_tpp"] <= performance and v["b1_density"] <= dense < v["a2_density"]:
+        return "3A090.b"
+    if v["b2_tpp"] <= performance and v["b2_density"] <= dense < v["a2_density"]:
+        return "3A090.b"
+    return NONE
+
+
+def candidates(item: Item, law: Mapping[str, Any]) -> dict[str, tuple[float | bool, ...]]:
+    """For every unknown parameter, values on all sides of every threshold that the rules know."""
+    letter, path = law["licensing"]["letters"][-1], law["licensing"]["policy"]["path_2026"]
+    first, second = law["items"]["versions"]
+    wanted: dict[str, tuple[float | bool, ...]] = {
+        "tpp": (0.0, second["a2_tpp"], second["b1_tpp"], second["a_tpp"], path["tpp_below"]),
+        "density": (0.0, second["b1_density"], second["b2_density"], second["a2_density"]),
+        "memory_bandwidth": (0.0, letter["memory_bandwidth"], path["memory_bandwidth_below"]),
+        "io_bandwidth": (0.0, first["io_bandwidth"], letter["io_bandwidth"], letter["sum"]),
+        "datacentre": (True, False),
+    }  # fmt: skip
+    if item.stack_density is not None or not item.accelerator:
+        return {}
+    return {name: values for name, values in wanted.items() if getattr(item, name) is None}

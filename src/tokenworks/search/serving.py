@@ -1,0 +1,226 @@
+"""Serving, and running on one chip: candidates, the most load within the service level, replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from tokenworks.perf import serving as perf
+from tokenworks.perf import serving_memory as perf_memory
+from tokenworks.perf.serving_constants import ServingConstants
+from tokenworks.perf.serving_plan import ServingPlan
+from tokenworks.records import Designs, Ints, RunOn, Serve
+from tokenworks.search import software, space
+from tokenworks.search.problem import Offer, Problem, State
+from tokenworks.search.training import hardware
+
+PRECISIONS = ("bf16", "fp16", "fp8", "fp8_block", "mxfp8", "int8", "nvfp4", "mxfp4", "int4", "fp32")
+CHIPS_MAX = 20_000_000  # of one answer to "the most that the limits allow"
+CACHE = "fp8"
+WIDE_CACHE = "bf16"
+
+
+def lengths(problem: Problem) -> perf.Lengths:
+    """Tokens of a request."""
+    assert isinstance(problem.job, Serve | RunOn)  # a contract between passes
+    return perf.Lengths(float(problem.job.input), float(problem.job.output))
+
+
+def candidates(problem: Problem) -> State:
+    """All splits of one replica on every offer; what does not divide is counted and left out."""
+    state = State(problem, Designs({}))
+    found: list[Designs] = []
+    alone = isinstance(problem.job, RunOn)
+    for index, offer in enumerate(problem.offers):
+        for precision in software.serving_precisions(offer.chip, problem.architecture.weight_precision):
+            domain = 1 if alone else int(offer.hardware.scaleup_domain)
+            designs, rules = space.serving(problem.architecture, domain, index, alone)
+            n = len(designs)
+            designs = designs.with_(precision=np.full(n, PRECISIONS.index(precision), np.int64))
+            cut, keep = dict(state.cut), np.ones(n, dtype=np.bool_)
+            for reason, allowed in rules.items():
+                gone = int(np.count_nonzero(keep & ~allowed))
+                if gone:
+                    cut[reason] = cut.get(reason, 0) + gone
+                keep &= allowed
+            state = replace(state, spanned=state.spanned + n, cut=cut)
+            found.append(designs.take(keep))
+    joined = {k: np.concatenate([d[k] for d in found]) for k in found[0].columns} if found else {}
+    return replace(state, designs=Designs(joined))
+
+
+def groups(state: State) -> Iterator[tuple[Ints, Offer, str]]:
+    """Rows of the same offer and precision."""
+    d = state.designs
+    keys = d["system"] * len(PRECISIONS) + d["precision"]
+    for key in np.unique(keys):
+        rows = np.flatnonzero(keys == key)
+        yield rows, state.problem.offers[key // len(PRECISIONS)], PRECISIONS[key % len(PRECISIONS)]
+
+
+def replica(problem: Problem, designs: Designs, offer: Offer, precision: str) -> perf.Replica:
+    """The columns of the designs as the performance model names them."""
+    cache = CACHE if precision.startswith(("fp8", "mxfp8", "nvfp4")) else WIDE_CACHE
+    plan = ServingPlan(
+        tp=designs["tp"], dp=designs["dp"], pp=designs["pp"], ep=designs["ep"], weights=precision, kv=cache
+    )
+    table = problem.world.calibration["serving"]
+    constants = ServingConstants.from_calibration(
+        table, offer.chip.generation, offer.chip.vendor, software.serving(offer.chip)
+    )
+    return perf.Replica(problem.architecture, hardware(offer, precision), plan, constants)
+
+
+def fit(state: State) -> State:
+    """Cut replicas that cannot hold the weights and one sequence."""
+    d = state.designs
+    if not len(d):
+        return state
+    needed, usable = np.zeros(len(d)), np.zeros(len(d))
+    for rows, offer, precision in groups(state):
+        r = replica(state.problem, d.take(rows), offer, precision)
+        parts = perf_memory.memory_parts(
+            r.arch, r.hardware, r.plan, 1.0, lengths(state.problem).context, r.constants
+        )
+        needed[rows] = sum(np.broadcast_to(p, rows.shape) for p in parts.values())
+        usable[rows] = perf_memory.usable_memory(r.hardware, r.constants)
+    if not (needed <= usable).any():
+        state = state.with_nearest("memory", float((needed / usable).min()))
+    state = replace(state, designs=d.with_(memory_needed=needed, memory_usable=usable))
+    return state.keep(needed <= usable, "does not fit into memory")
+
+
+def time(state: State) -> State:
+    """Load every replica until its 99th percentiles meet the service level; size the number of replicas."""
+    return _alone(state) if isinstance(state.problem.job, RunOn) else _loaded(state)
+
+
+def _loaded(state: State) -> State:
+    d, problem = state.designs, state.problem
+    if not len(d):
+        return state
+    assert isinstance(problem.job, Serve)  # a contract between passes
+    serve = problem.job
+    ttft, tpot = serve.ttft_p99 or np.inf, serve.tpot_p99 or np.inf
+    names = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
+    columns = {name: np.zeros(len(d)) for name in names}
+    for rows, offer, precision in groups(state):
+        r = replica(problem, d.take(rows), offer, precision)
+        steady = perf.within(r, lengths(problem), ttft, tpot)
+        for name in names:
+            columns[name][rows] = getattr(steady, name)
+    keeps = (columns["ttft_p99"] <= ttft) & (columns["tpot_p99"] <= tpot) & (columns["batch"] >= 1.0)
+    if not keeps.any():
+        state = state.with_nearest("make.serve.ttft_p99", float(np.min(columns["ttft_p99"])))
+        state = state.with_nearest("make.serve.tpot_p99", float(np.min(columns["tpot_p99"])))
+    state = replace(state, designs=d.with_(**{k: columns[k] for k in ("batch", "ttft", "tpot")}))
+    state = state.keep(keeps, "misses the service level")
+    return _replicas(state, columns["requests"][keeps])
+
+
+def _replicas(state: State, rate: np.ndarray) -> State:
+    """Copies for the asked rate (whole nodes are bought), or as many as the limits allow."""
+    d, problem = state.designs, state.problem
+    assert isinstance(problem.job, Serve)  # a contract between passes
+    node = np.array([o.node for o in problem.offers] or [1], np.int64)[d["system"]] if len(d) else d["system"]
+    size = d["chips"].astype(np.float64)
+    if problem.job.requests_per_second is not None:
+        copies = np.ceil(problem.job.requests_per_second / np.maximum(rate, 1e-12))
+    else:
+        copies = np.maximum(1.0, np.floor(_most_chips(problem)[d["system"]] / size)) if len(d) else size
+    chips = np.minimum(np.ceil(copies * size / node) * node, 1e15).astype(np.int64)
+    tokens = copies * rate * problem.job.output
+    horizon = problem.request.horizon or float(problem.world.constants["serve_horizon"].value)
+    designs = d.with_(
+        chips=chips,
+        replicas=np.minimum(copies, 1e15).astype(np.int64),
+        tokens_per_s=np.minimum(tokens, _asked(problem, tokens)),
+        step_time=d["tpot"],
+        step_floor=np.zeros(len(d)),
+        step_ceiling=np.full(len(d), np.inf),
+        time=np.full(len(d), horizon),
+    )
+    limit = problem.request.limits.chips_max
+    state = replace(state, designs=designs, scored=state.scored + len(d))
+    if limit is None or not len(d):
+        return state
+    if not (chips <= limit).any():
+        state = state.with_nearest("limits.chips_max", float(chips.min()))
+    return state.keep(chips <= limit, "needs more chips than allowed")
+
+
+def _asked(problem: Problem, tokens: np.ndarray) -> np.ndarray:
+    assert isinstance(problem.job, Serve)  # a contract between passes
+    if problem.job.requests_per_second is None:
+        return tokens
+    return np.full(len(tokens), problem.job.requests_per_second * problem.job.output)
+
+
+def _most_chips(problem: Problem) -> np.ndarray:
+    """The most chips of every offer that power, count and the chips' bare price allow."""
+    limits, most = problem.request.limits, []
+    for offer in problem.offers:
+        bound = float(min(limits.chips_max or CHIPS_MAX, CHIPS_MAX))
+        unit = offer.system.get("power")
+        each = float(unit) / float(offer.system.get("unit_chips")) if unit else float(offer.hardware.power)
+        if limits.power is not None:
+            bound = min(bound, limits.power / (each * _pue(problem)))
+        money = limits.budget_capital or limits.budget
+        if money is not None:
+            bound = min(bound, money / _capital_each(problem, offer, each))
+        most.append(bound)
+    return np.array(most or [0.0])
+
+
+def _pue(problem: Problem) -> float:
+    site = problem.world.sites.get(problem.request.where)
+    return float((site.get("pue") if site else None) or problem.world.constants["pue"].value)
+
+
+def _capital_each(problem: Problem, offer: Offer, power: float) -> float:
+    """Capital a chip: server, building, and an allowance for network and storage; infinite where unpriced."""
+    from_system = problem.world.prices.get(f"{offer.system.id}/purchase")
+    alone = problem.world.prices.get(f"{offer.chip.id}/purchase")
+    c = problem.world.constants
+    if from_system is not None:
+        server = float(from_system.value) / float(offer.system.get("unit_chips"))
+    elif alone is not None:
+        server = float(alone.value) * (1.0 + float(c["server_share"].value))
+    else:
+        return np.inf
+    house = power * float(c["building_cost"].value) * (1.0 + float(c["storage_power_share"].value))
+    return server * (1.0 + float(c["network_allowance"].value)) + house
+
+
+def _alone(state: State) -> State:
+    """One request at a time on one chip: does a decision finish within its period?"""
+    d, problem = state.designs, state.problem
+    if not len(d):
+        return state
+    assert isinstance(problem.job, RunOn)  # a contract between passes
+    n = len(d)
+    first, each = np.zeros(n), np.zeros(n)
+    for rows, offer, precision in groups(state):
+        r = replica(problem, d.take(rows), offer, precision)
+        first[rows] = perf.prefill_time(r, lengths(problem).input)
+        each[rows] = perf.token_time(r, 1.0, lengths(problem).context)
+    period = first + each * problem.job.output
+    horizon = problem.request.horizon or float(problem.world.constants["serve_horizon"].value)
+    designs = d.with_(
+        batch=np.ones(n),
+        ttft=first,
+        tpot=each,
+        replicas=np.ones(n, np.int64),
+        step_time=period,
+        step_floor=np.zeros(n),
+        step_ceiling=np.full(n, np.inf),
+        tokens_per_s=np.full(n, problem.job.rate * problem.job.output),
+        time=np.full(n, horizon),
+    )
+    state = replace(state, designs=designs, scored=state.scored + n)
+    fast = period <= 1.0 / problem.job.rate
+    if not fast.any():
+        state = state.with_nearest("make.run_on.rate", float((1.0 / period).max()))
+    return state.keep(fast, "misses the rate")
