@@ -68,9 +68,7 @@ def not_allowed(
     close = nearest(str(value)[:_SHOWN], names)
     listed = ", ".join(names[:_LISTED]) + (f", … ({len(names)})" if len(names) > _LISTED else "")
     if close is None:
-        return kind(
-            "'{value}' is not known; allowed: {allowed}", field=field, value=value, allowed=Text(listed)
-        )
+        return kind("'{value}' is not known; allowed: {allowed}", field=field, value=value, allowed=Text(listed))
     return kind(
         "'{value}' is not known; did you mean '{nearest}'? allowed: {allowed}",
         field=field,

@@ -126,9 +126,7 @@ def parse(text: str, name: str = "input", *, bytes_max: int = BYTES_MAX, depth_m
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise BadRequest(
-            "cannot be read: {why}", field=where, why=getattr(error, "problem", None) or error
-        ) from error
+        raise BadRequest("cannot be read: {why}", field=where, why=getattr(error, "problem", None) or error) from error
     except RecursionError as error:
         raise BadRequest("is nested too deeply", field=name) from error
 

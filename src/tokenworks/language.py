@@ -58,9 +58,7 @@ class Translator:
         self.language = language
         self._catalogue: gettext.NullTranslations = gettext.NullTranslations()
         if language != "en":
-            path = (
-                files("tokenworks") / "locale" / language.replace("-", "_") / "LC_MESSAGES" / "tokenworks.mo"
-            )
+            path = files("tokenworks") / "locale" / language.replace("-", "_") / "LC_MESSAGES" / "tokenworks.mo"
             with path.open("rb") as file:
                 self._catalogue = gettext.GNUTranslations(file)
 

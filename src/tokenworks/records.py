@@ -203,9 +203,7 @@ class Shipment:
     use: str | None = None
     quantity: int = 1
     scenario: str = "actual"
-    item: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # chip parameters that replace the catalog's (law/cases.yaml)
+    item: Mapping[str, Any] = field(default_factory=dict)  # chip parameters that replace the catalog's (law/cases.yaml)
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a condition needs to know
 
 
@@ -336,9 +334,7 @@ class Designs:
         unknown = set(self.columns) - set(COLUMNS)
         lengths = {len(c) for c in self.columns.values()}
         if unknown or len(lengths) > 1:
-            raise Defect(
-                "columns {unknown} of lengths {lengths}", unknown=sorted(unknown), lengths=sorted(lengths)
-            )
+            raise Defect("columns {unknown} of lengths {lengths}", unknown=sorted(unknown), lengths=sorted(lengths))
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

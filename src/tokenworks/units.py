@@ -72,9 +72,7 @@ def parse(value: object, quantity: str, field: str, *, low: float = 0.0, high: f
         raise BadRequest("expected a {quantity}, read '{value}'", field=field, quantity=quantity, value=value)
     if isinstance(value, str):
         if len(value) > _TEXT_MAX:
-            raise BadRequest(
-                "expected a {quantity}, read '{value}'", field=field, quantity=quantity, value=value
-            )
+            raise BadRequest("expected a {quantity}, read '{value}'", field=field, quantity=quantity, value=value)
         match = _NUMBER.fullmatch(value)
         if not match or not re.search(r"\d", match[1]):
             raise BadRequest(

@@ -1,1 +1,1 @@
-"""See DESIGN in docs/architecture.md: the app room."""
+"""App: parse, call, render. No arithmetic here."""

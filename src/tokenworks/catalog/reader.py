@@ -65,9 +65,7 @@ def load(overlay: Path | None = None) -> Catalog:
     """
     root = package("tokenworks")
     data = root / "catalog" / "data"
-    raw: dict[str, Any] = {
-        stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")
-    }
+    raw: dict[str, Any] = {stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")}
     law = _folder(root / "law" / "data")
     calibration = _folder(data / "calibration")
     if overlay is not None:
@@ -157,9 +155,7 @@ def _system(entry: Mapping[str, Any]) -> System:
 
 def _model(entry: Mapping[str, Any]) -> Model:
     source = entry.get("config_source") or {}
-    facts = {
-        "config": Fact("config.json", source=source.get("source", ""), verified=bool(source.get("verified")))
-    }
+    facts = {"config": Fact("config.json", source=source.get("source", ""), verified=bool(source.get("verified")))}
     if entry.get("released"):
         facts["released"] = fact(entry["released"], f"{entry['id']}.released")
     if entry.get("training_tokens"):
@@ -167,9 +163,7 @@ def _model(entry: Mapping[str, Any]) -> Model:
     published = entry.get("published") or {}
     for name in ("total", "active"):
         if published.get(name):
-            facts[f"published_{name}"] = fact(
-                {**published, "value": published[name]}, f"{entry['id']}.published"
-            )
+            facts[f"published_{name}"] = fact({**published, "value": published[name]}, f"{entry['id']}.published")
     return Model(
         id=entry["id"],
         name=entry["name"],
@@ -251,9 +245,7 @@ def _merged(ours: list[Any], body: Any, path: Path) -> list[Any]:
         if old is None:
             absent = [k for k in _REQUIRED.get(path.stem, ("name",)) if k not in entry]
             if absent:
-                raise BadRequest(
-                    "the new entry {id} lacks '{name}'", field=str(path), id=entry["id"], name=absent[0]
-                )
+                raise BadRequest("the new entry {id} lacks '{name}'", field=str(path), id=entry["id"], name=absent[0])
             merged[entry["id"]] = entry
         else:
             facts = {**(old.get("facts") or {}), **(entry.get("facts") or {})}

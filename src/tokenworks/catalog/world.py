@@ -97,9 +97,7 @@ def _at(rows: list[Price], on: dt.date) -> Fact:
     if before:
         return before[-1].fact
     later = dated[0].fact
-    return replace(
-        later, assumed=True, note=f"nearest known price, of {later.date}; {later.note}".strip("; ")
-    )
+    return replace(later, assumed=True, note=f"nearest known price, of {later.date}; {later.note}".strip("; "))
 
 
 def _from_peers(chip: Chip, chips: Mapping[str, Chip], prices: Mapping[str, Fact]) -> Fact | None:
@@ -143,15 +141,11 @@ def expand(world: World, kind: str, name: str, field: str) -> tuple[str, ...]:
     if present:
         return present
     if found:
-        raise UnknownFact(
-            "'{value}' was not launched on {date}", field=field, value=name, date=world.date.isoformat()
-        )
+        raise UnknownFact("'{value}' was not launched on {date}", field=field, value=name, date=world.date.isoformat())
     what = NAMED.get(kind, kind)
     close = nearest(name.casefold(), entries)
     if close is None:
-        raise UnknownFact(
-            "the {kind} '{value}' is not in the catalog", field=field, kind=Text(what), value=name
-        )
+        raise UnknownFact("the {kind} '{value}' is not in the catalog", field=field, kind=Text(what), value=name)
     raise UnknownFact(
         "the {kind} '{value}' is not in the catalog; did you mean '{nearest}'?",
         field=field, kind=Text(what), value=name, nearest=close,

@@ -1,1 +1,40 @@
-"""See DESIGN in docs/architecture.md: the deliver room."""
+"""Deliver: answers -> words and files."""
+
+from tokenworks.deliver.answers import (
+    catalog_list,
+    check,
+    entry,
+    explanation,
+    fabric,
+    grid,
+    law_diff,
+    memo,
+    model,
+    predictions,
+    simulation,
+    stats,
+    text,
+    timeline,
+    verdicts,
+)
+from tokenworks.deliver.write import contents, write
+
+__all__ = [
+    "catalog_list",
+    "check",
+    "contents",
+    "entry",
+    "explanation",
+    "fabric",
+    "grid",
+    "law_diff",
+    "memo",
+    "model",
+    "predictions",
+    "simulation",
+    "stats",
+    "text",
+    "timeline",
+    "verdicts",
+    "write",
+]

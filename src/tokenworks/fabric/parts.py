@@ -42,21 +42,19 @@ def pick(
 ) -> Parts:
     """Choose the slowest switch port that still carries `bandwidth` (bytes/s one way).
 
-    NVIDIA systems take InfiniBand, all others Ethernet. Among equals a priced switch comes before an unpriced
-    one, then the larger radix, then the id.
+    NVIDIA systems take InfiniBand, all others Ethernet. A priced switch comes before an unpriced one, then
+    the slower port, then the larger radix, then the id.
     """
-    family = [
-        s for s in switches.values() if _fits(s, bandwidth) and (vendor == "NVIDIA") == _is_infiniband(s)
-    ]
+    family = [s for s in switches.values() if _fits(s, bandwidth) and (vendor == "NVIDIA") == _is_infiniband(s)]
     rank = sorted(
         family,
-        key=lambda s: (s.get("port_bandwidth"), f"{s.id}/purchase" not in prices, -s.get("ports"), s.id),
+        key=lambda s: (f"{s.id}/purchase" not in prices, s.get("port_bandwidth"), -s.get("ports"), s.id),
     )
     switch = rank[0] if rank else None
     port = float(switch.get("port_bandwidth")) if switch else bandwidth
     modules = sorted(
         (o for o in optics.values() if o.id.startswith("xcvr") and (o.get("bandwidth") or 0) >= port * SLACK),
-        key=lambda o: (o.get("bandwidth"), f"{o.id}/purchase" not in prices, -(o.get("reach") or 0), o.id),
+        key=lambda o: (f"{o.id}/purchase" not in prices, o.get("bandwidth"), -(o.get("reach") or 0), o.id),
     )
     return Parts(switch, modules[0] if modules else None, int(switch.get("ports")) if switch else 64, port)
 

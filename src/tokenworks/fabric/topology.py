@@ -186,9 +186,7 @@ def _three_layers(leaves: int, up: int, s: FabricSpec) -> _Tree:
                          field="radix", radix=s.radix, n=leaves)  # fmt: skip
     spines = pods * up
     links = spines * half
-    cores_per_rank = (
-        _evenly(-(-pods * half // s.radix), half) or half
-    )  # spine i of every pod shares its cores
+    cores_per_rank = _evenly(-(-pods * half // s.radix), half) or half  # spine i of every pod shares its cores
     return _Tree(leaves, spines, up * cores_per_rank, leaves * up, links)
 
 

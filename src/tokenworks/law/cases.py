@@ -27,9 +27,7 @@ def answer_file(file: Any, world: World, find: Callable[[str], str | None]) -> M
     return {"schema": SCHEMA, "verdicts": [_one(case, chips, world, find) for case in file["cases"]]}
 
 
-def _one(
-    case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str], str | None]
-) -> Mapping[str, Any]:
+def _one(case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str], str | None]) -> Mapping[str, Any]:
     identity = case.get("id") if isinstance(case, Mapping) else None
     try:
         shipment = read(case, chips, world, find)
@@ -52,9 +50,7 @@ def read(case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str]
     chip = find(name.split("(")[0].strip()) or name
     item = dict(stated) if stated else {}
     if chip not in world.chips and not item:
-        raise BadRequest(
-            "the chip '{value}' is neither in the catalog nor in the file", field="chip", value=name
-        )
+        raise BadRequest("the chip '{value}' is neither in the catalog nor in the file", field="chip", value=name)
     if item and any(word in name.casefold() for word in COMPUTER):
         item["computer"] = True
     return Shipment(
@@ -97,9 +93,7 @@ def _date(case: Mapping[str, Any]) -> dt.date:
     try:
         return dt.date.fromisoformat(value)
     except ValueError as error:
-        raise BadRequest(
-            "expected a date such as 2025-05-02, read '{value}'", field="date", value=value
-        ) from error
+        raise BadRequest("expected a date such as 2025-05-02, read '{value}'", field="date", value=value) from error
 
 
 def answer(verdict: Verdict) -> Mapping[str, Any]:
@@ -112,10 +106,7 @@ def answer(verdict: Verdict) -> Mapping[str, Any]:
         "citations": _cited(verdict.citations),
         "reasons": [str(r) for r in verdict.reasons],
         "lines": [_line(line) for line in verdict.lines],
-        "facts": {
-            k: {"value": f.value, "source": f.source, "verified": f.verified}
-            for k, f in verdict.facts.items()
-        },
+        "facts": {k: {"value": f.value, "source": f.source, "verified": f.verified} for k, f in verdict.facts.items()},
         "assumed": [{"field": field, "value": value} for field, value in verdict.assumed],
         "text_only": None if verdict.text_only is None else _line(verdict.text_only),
         "stale": verdict.stale,

@@ -110,9 +110,7 @@ def classify(item: Item, law: Mapping[str, Any], on: dt.date) -> tuple[str, tupl
     """
     if item.stack_density is not None:
         rule = law["items"]["hbm"]
-        return ("3A090.c" if in_force(rule, on) and item.stack_density > rule["density"] else NONE), (
-            cite(rule),
-        )
+        return ("3A090.c" if in_force(rule, on) and item.stack_density > rule["density"] else NONE), (cite(rule),)
     version = current(law["items"]["versions"], on)
     if version is None or not item.accelerator:
         return NONE, ()

@@ -17,6 +17,7 @@ from tokenworks.law import item as items
 from tokenworks.law import regimes, use
 from tokenworks.law.asked import Asked, fill
 from tokenworks.law.dated import in_force
+from tokenworks.law.item import Item
 from tokenworks.law.standing import worst
 from tokenworks.records import Line, Shipment, Verdict, World
 
@@ -83,7 +84,10 @@ def _possible(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
     if all(not _differs(a[0], answers[0][0]) and len(a) == len(answers[0]) for a in answers):
         eccns = {a[0].eccn for a in answers}
         common = answers[0][0].eccn if len(eccns) == 1 else None
-        return (replace(answers[0][0], eccn=common), *answers[0][1:])
+        first = answers[0][0]
+        shown = _arithmetic(asked.item, common or "?")  # with what is known, not with what was tried
+        reasons = tuple(shown if r.template == shown.template else r for r in first.reasons)
+        return (replace(first, eccn=common, reasons=reasons), *answers[0][1:])
     names = ", ".join(_needed(missing, asked, law))
     reason = Text("not known, and it would change the answer: {facts}", (("facts", names),))
     cites = tuple({c.rule: c for a in answers for line in a for c in line.citations}.values())

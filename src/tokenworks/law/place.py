@@ -36,9 +36,7 @@ def headquarters_prong(hq: str, law: Mapping[str, Any], on: dt.date) -> bool:
     return bool(scope and scope["headquarters"]) and arms_embargoed(hq, law, on)
 
 
-def in_scope(
-    destination: str, hq: str, law: Mapping[str, Any], on: dt.date
-) -> tuple[bool, tuple[Citation, ...]]:
+def in_scope(destination: str, hq: str, law: Mapping[str, Any], on: dt.date) -> tuple[bool, tuple[Citation, ...]]:
     """Whether 3A090/4A090 items need a licence for this destination or this owner, by place alone."""
     scope = current(law["places"]["scopes"], on)
     if scope is None:
@@ -57,6 +55,4 @@ def listed(destination: str, scope: Mapping[str, Any], law: Mapping[str, Any], o
 
 def embargo(destination: str, law: Mapping[str, Any], on: dt.date) -> Mapping[str, Any] | None:
     """The embargo of Part 746 on a destination, or None."""
-    return next(
-        (e for e in law["places"]["embargoed"] if e["country"] == destination and in_force(e, on)), None
-    )
+    return next((e for e in law["places"]["embargoed"] if e["country"] == destination and in_force(e, on)), None)

@@ -18,9 +18,7 @@ def gp10(item: Item, eccn: str, law: Mapping[str, Any], on: dt.date) -> Line | N
     rule = law["regimes"]["gp10"]
     if item.origin not in rule["countries"] or eccn == NONE or not in_force(rule, on):
         return None
-    why = text(
-        "a 3A090-class chip designed in {country} is presumed made in breach of the EAR", country=item.origin
-    )
+    why = text("a 3A090-class chip designed in {country} is presumed made in breach of the EAR", country=item.origin)
     return Line("US GP10", "required", eccn, None, "gp10_risk", (cite(rule),), (why,))
 
 
@@ -40,7 +38,5 @@ def beside(
             continue
         if rule.get("us_items") and item.origin != "US":
             continue
-        found.append(
-            Line(rule["regime"], rule["licence"], None, None, None, (cite(rule),), (Text(rule["text"]),))
-        )
+        found.append(Line(rule["regime"], rule["licence"], None, None, None, (cite(rule),), (Text(rule["text"]),)))
     return tuple(found)

@@ -81,9 +81,7 @@ def _affiliate(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line | None:
         return None
     if rule["state"] == "in_force":
         return required(eccn, DENIAL, (cite(rule),), text("half or more is owned by listed parties"))
-    why = text(
-        "whether the affiliates rule is stayed on this day is disputed: its text says no, both governments yes"
-    )
+    why = text("whether the affiliates rule is stayed on this day is disputed: its text says no, both governments yes")
     return Line(US_ITEM, "unresolved", eccn, None, None, (cite(rule),), (why,))
 
 
@@ -96,9 +94,7 @@ def _end_use(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line | None:
         and in_force(rule, on)
         and (china or place.arms_embargoed(asked.destination, law, on))
     ):
-        return required(
-            eccn, DENIAL, (cite(rule),), text("for a supercomputer in or of a country of concern")
-        )
+        return required(eccn, DENIAL, (cite(rule),), text("for a supercomputer in or of a country of concern"))
     military = law["places"]["military"]
     soldier = asked.buyer_kind == "military" or asked.use == "military"
     named = asked.destination in military["countries"] or asked.hq in military["countries"]
@@ -122,8 +118,8 @@ def placed(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
     """Layers 2 and 4: letters to companies, grants, the scope of the day, exceptions, review policy."""
     on = asked.shipment.on
     if asked.destination == "US":
-        cites = (Citation("15 CFR 734.13", None, None, False),)
-        return Line(US_ITEM, "none", eccn, None, None, cites, (text("inside the United States: no export"),))
+        domestic = (Citation("15 CFR 734.13", None, None, False),)
+        return Line(US_ITEM, "none", eccn, None, None, domestic, (text("inside the United States: no export"),))
     if asked.diffusion and in_force(law["places"]["diffusion"], on) and eccn.endswith("A090.a"):
         return _diffusion(asked, eccn, law)
     covered, cites = place.in_scope(asked.destination, asked.hq, law, on)
@@ -133,25 +129,15 @@ def placed(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
     if letter is not None:
         return _by_letter(letter, eccn)
     if eccn == NONE or not covered:
-        why = (
-            text("the item is below every threshold")
-            if eccn == NONE
-            else text("the destination is out of scope")
-        )
+        why = text("the item is below every threshold") if eccn == NONE else text("the destination is out of scope")
         fallback = cite(law["items"]["versions"][0])
         return Line(US_ITEM, "none", eccn, None, None, cites or (fallback,), (why,))
     exempt = law["places"]["uae_exempt"]
-    if asked.destination == "AE" and in_force(exempt, on) and not place.headquarters_prong(asked.hq, law, on):
-        if asked.buyer_kind in exempt["kinds"] or asked.buyer_name in exempt["names"]:
-            return Line(
-                US_ITEM,
-                "none",
-                eccn,
-                None,
-                None,
-                (cite(exempt),),
-                (text("the recipient is exempt in the UAE"),),
-            )
+    spared = asked.buyer_kind in exempt["kinds"] or asked.buyer_name in exempt["names"]
+    there = asked.destination == "AE" and in_force(exempt, on)
+    if there and spared and not place.headquarters_prong(asked.hq, law, on):
+        why = text("the recipient is exempt in the UAE")
+        return Line(US_ITEM, "none", eccn, None, None, (cite(exempt),), (why,))
     granted = _granted(asked, law)
     if granted is not None:
         return granted if granted.eccn else Line(**{**_fields(granted), "eccn": eccn})
@@ -193,11 +179,8 @@ def _advanced(letter: Mapping[str, Any], performance: float, links: float) -> bo
 
 
 def _above(letter: Mapping[str, Any], memory: float, links: float) -> bool:
-    return (
-        memory >= letter["memory_bandwidth"]
-        or links >= letter["io_bandwidth"]
-        or memory + links >= letter["sum"]
-    )
+    together = memory + links >= letter["sum"]
+    return bool(memory >= letter["memory_bandwidth"] or links >= letter["io_bandwidth"] or together)
 
 
 def _letter_place(asked: Asked, letter: Mapping[str, Any], law: Mapping[str, Any]) -> bool:
@@ -219,9 +202,7 @@ def _by_letter(letter: Mapping[str, Any], eccn: str) -> Line:
     return required(eccn, letter["policy"], (cite(letter),), why)
 
 
-def _exception_or_policy(
-    asked: Asked, eccn: str, law: Mapping[str, Any], cites: tuple[Citation, ...]
-) -> Line:
+def _exception_or_policy(asked: Asked, eccn: str, law: Mapping[str, Any], cites: tuple[Citation, ...]) -> Line:
     on, rules = asked.shipment.on, law["licensing"]
     scope = current(law["places"]["scopes"], on)
     concern = place.arms_embargoed(asked.destination, law, on) or bool(
@@ -235,9 +216,7 @@ def _exception_or_policy(
         rule = rules["exceptions"][name]
         conditions = (text("notify BIS 25 days before and wait for the number"),) if concern else ()
         why = text("not a data-centre part of 3A090.a: exception {name}", name=name.split("_")[0])
-        return Line(
-            US_ITEM, "exception", eccn, name.split("_")[0], None, (*cites, cite(rule)), (why,), conditions
-        )
+        return Line(US_ITEM, "exception", eccn, name.split("_")[0], None, (*cites, cite(rule)), (why,), conditions)
     first = rules["policy"]["first"]
     if in_force(first, on):
         friendly = asked.hq == "US" or any(place.in_group(asked.hq, g, law, on) for g in ("A5", "A6"))
@@ -267,18 +246,14 @@ def _path_2026(asked: Asked, eccn: str, law: Mapping[str, Any], cites: tuple[Cit
     inside = in_force(path, asked.shipment.on) and asked.destination in path["countries"]
     if not inside or asked.ship_from != path["ship_from"] or it.origin not in ("US", ""):
         return None
-    below = (it.tpp or 0.0) < path["tpp_below"] and (it.memory_bandwidth or 0.0) < path[
-        "memory_bandwidth_below"
-    ]
+    below = (it.tpp or 0.0) < path["tpp_below"] and (it.memory_bandwidth or 0.0) < path["memory_bandwidth_below"]
     share = asked.shipment.facts.get("share_of_us_sales")
     if not below or (share is not None and float(share) > path["share_of_us_sales"]):
         return None
     conditions = (
         text("cumulative TPP to China and Macau at most half of the same product's US sales"),
         text("test in an independent US laboratory before each shipment"),
-        text(
-            "know-your-customer with control of remote users; US supply ample; no foundry capacity diverted"
-        ),
+        text("know-your-customer with control of remote users; US supply ample; no foundry capacity diverted"),
         text("no military, military-intelligence or listed end user"),
     )
     why = text("under 21,000 TPP and 6,500 GB/s, exported from the United States")
@@ -302,13 +277,9 @@ def _diffusion(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
     if asked.item.datacentre is False:
         return excepted("ACA", text("not a data-centre part"))
     if asked.hq in (*friends, "US"):
-        return excepted(
-            "UVEU", text("universal validated end user: 75 % at home and with friends, 7 % a country")
-        )
+        return excepted("UVEU", text("universal validated end user: 75 % at home and with friends, 7 % a country"))
     amount = (asked.item.tpp or 0.0) * asked.shipment.quantity
     if amount <= rule["low_tpp_per_year"]:
         return excepted("LPP", text("{tpp} TPP a year: low processing performance", tpp=f"{amount:.3g}"))
     policy = APPROVAL if amount <= rule["country_tpp"] else POLICY_DENIAL
-    return required(
-        eccn, policy, cites, text("{tpp} TPP against the country's allocation", tpp=f"{amount:.3g}")
-    )
+    return required(eccn, policy, cites, text("{tpp} TPP against the country's allocation", tpp=f"{amount:.3g}"))

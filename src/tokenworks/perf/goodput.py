@@ -32,10 +32,11 @@ def failure_rate(interruptions: float, chips: float, seconds: float) -> float:
 
 
 def reliability(calibration: Mapping[str, Any]) -> Reliability:
-    """What the training calibration's `goodput` section says of failures and their cost."""
-    read = {name: float(entry["value"]) for name, entry in calibration["goodput"].items()}
-    rate = failure_rate(read["interruptions"], read["chips"], read["seconds"])
-    return Reliability(rate, read["restart"], read["checkpoint"])
+    """What calibration/goodput.yaml says of failures and their cost."""
+    rate, restart, checkpoint = (
+        float(calibration[name]["value"]) for name in ("interruptions_per_chip_second", "restart", "checkpoint")
+    )
+    return Reliability(rate, restart, checkpoint)
 
 
 def mean_time_between(rate: Column, chips: Column) -> Column:

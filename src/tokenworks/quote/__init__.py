@@ -1,1 +1,6 @@
-"""See DESIGN in docs/architecture.md: the quote room."""
+"""Quote: the one story, request + world -> Quote; and why any number is what it is."""
+
+from tokenworks.quote.request import inline_models, read_request
+from tokenworks.quote.story import architecture, quote
+
+__all__ = ["architecture", "inline_models", "quote", "read_request"]

@@ -92,9 +92,7 @@ def _read_model(path: Path) -> Mapping[str, Any]:
 # ------------------------------------------------------------------------------------------ small readers
 
 
-def _mapping(
-    value: Any, field: str, readers: Mapping[str, Reader], required: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def _mapping(value: Any, field: str, readers: Mapping[str, Reader], required: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise BadRequest(
             "expected fields such as {example}, read '{value}'",
@@ -139,9 +137,7 @@ def _name(value: Any, field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise BadRequest("expected a name, read '{value}'", field=field, value=value)
     if len(value) > NAME_MAX:
-        raise BadRequest(
-            "is {n} characters long; at most {most} are read", field=field, n=len(value), most=NAME_MAX
-        )
+        raise BadRequest("is {n} characters long; at most {most} are read", field=field, n=len(value), most=NAME_MAX)
     return value.strip()
 
 
@@ -165,9 +161,7 @@ def read_date(value: Any, field: str) -> dt.date:
     """Read YYYY-MM-DD, or YYYY-MM as its first day. Raises BadRequest."""
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise BadRequest(
-            "expected a date such as 2025-05-02 or 2025-05, read '{value}'", field=field, value=value
-        )
+        raise BadRequest("expected a date such as 2025-05-02 or 2025-05, read '{value}'", field=field, value=value)
     try:
         return dt.date(int(match[1]), int(match[2]), int(match[3] or 1))
     except ValueError as error:

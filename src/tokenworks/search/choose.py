@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenworks.records import Designs, Floats, Ints
+from tokenworks.records import Designs, Floats, Ints, Serve, Train
 from tokenworks.search.front import order, pareto
 from tokenworks.search.problem import State
 
 CRITERIA = {"cost": "total", "time": "time", "energy": "energy", "carbon": "carbon"}
+MOST = "most"  # asked for the most that the limits allow: tokens per second, and more is better
 # What breaks a tie, in this order, so that the same question always has the same answer.
 TIES = (
     "total",
@@ -31,14 +32,22 @@ TIES = (
 
 def criteria(designs: Designs, prefer: str) -> Floats:
     """The criteria as columns, the preferred one first; shape (designs, 4)."""
-    names = [CRITERIA[prefer], *(c for k, c in CRITERIA.items() if k != prefer)]
-    return np.stack([designs[n].astype(np.float64) for n in names if n in designs.columns], axis=1)
+    names = [c for k, c in CRITERIA.items() if k != prefer]
+    columns = [_wanted(designs, prefer), *(designs[n].astype(np.float64) for n in names)]
+    return np.stack(columns, axis=1)
+
+
+def _wanted(designs: Designs, prefer: str) -> Floats:
+    """The preferred criterion, smaller is better."""
+    if prefer == MOST:
+        return np.asarray(-designs["tokens_per_s"], np.float64)
+    return designs[CRITERIA[prefer]].astype(np.float64)
 
 
 def ranked(designs: Designs, prefer: str) -> Ints:
     """Rows from best to worst on the preferred criterion; unpriced designs last, ties by TIES."""
-    names = [CRITERIA[prefer], *TIES]
-    keys = [np.nan_to_num(designs[n].astype(np.float64), nan=np.inf) for n in names if n in designs.columns]
+    ties = [designs[n].astype(np.float64) for n in TIES if n in designs.columns]
+    keys = [np.nan_to_num(k, nan=np.inf) for k in (_wanted(designs, prefer), *ties)]
     return order(np.stack(keys, axis=1))
 
 
@@ -63,12 +72,23 @@ def front(designs: Designs, prefer: str) -> Ints:
     return np.asarray(chosen[rows], np.int64)
 
 
+def preference(state: State) -> str:
+    """What the request prefers; the most tokens per second where the job asks for what the limits allow, the
+    shortest time where a training job does."""
+    job = state.problem.job
+    if isinstance(job, Serve) and job.requests_per_second is None and job.trace is None:
+        return MOST
+    if isinstance(job, Train) and job.within is None:
+        return "time"
+    return state.problem.request.prefer
+
+
 def distinct(state: State) -> State:
     """Keep, of designs equal in everything a buyer sees, the first: same offer, size, money, time, energy."""
     d = state.designs
     if not len(d):
         return state
     seen = np.stack([d[n].astype(np.float64) for n in ("system", "chips", "total", "time", "energy")], axis=1)
-    rows = ranked(d, state.problem.request.prefer)
+    rows = ranked(d, preference(state))
     _, first = np.unique(np.nan_to_num(seen[rows], nan=-1.0), axis=0, return_index=True)
     return replace(state, designs=d.take(rows[np.sort(first)]))

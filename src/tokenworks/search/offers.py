@@ -11,16 +11,17 @@ from tokenworks.search.problem import Offer
 # Without these a design cannot be timed at all; any value would change the answer.
 NEEDED = ("memory", "memory_bandwidth", "power")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4")
+ALONE = 1.0  # bytes/s; never used, since nothing is sent
 GENERAL = ("bf16", "fp16")  # one of these must be known
 
 
 def hardware(chip: Chip, system: System) -> Hardware:
     """Join a chip and its system into what the performance model needs.
 
-    A fact that is unknown but harmless to a single chip (no links) becomes zero bandwidth: such a chip is
-    only ever offered alone.
+    Links of a chip that has none stand as ALONE: such a chip is only ever offered by itself.
     """
     domain = system.get("scaleup_domain") or chip.get("scaleup_domain") or 1
+    out = scaleout(chip, system)
     return Hardware(
         chip=chip.id,
         generation=chip.generation,
@@ -30,8 +31,8 @@ def hardware(chip: Chip, system: System) -> Hardware:
         memory=float(chip.get("memory") or 0.0),
         memory_bandwidth=float(chip.get("memory_bandwidth") or 0.0),
         scaleup_domain=int(domain),
-        scaleup_bandwidth=float(chip.get("scaleup_bandwidth") or 0.0),
-        scaleout_bandwidth=scaleout(chip, system) or 0.0,
+        scaleup_bandwidth=float(chip.get("scaleup_bandwidth") or out or ALONE),
+        scaleout_bandwidth=out or ALONE,
         torus=bool(system.get("torus") or False),
         power=chip.get("power"),
     )

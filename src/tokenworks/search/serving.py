@@ -12,12 +12,13 @@ from tokenworks.perf import serving_memory as perf_memory
 from tokenworks.perf.serving_constants import ServingConstants
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.records import Designs, Ints, RunOn, Serve
-from tokenworks.search import software, space
+from tokenworks.search import shared, software, space
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.training import hardware
 
 PRECISIONS = ("bf16", "fp16", "fp8", "fp8_block", "mxfp8", "int8", "nvfp4", "mxfp4", "int4", "fp32")
 CHIPS_MAX = 20_000_000  # of one answer to "the most that the limits allow"
+ROUNDING = 0.97  # of a limit is filled at first: whole nodes, switches and the network take the rest
 CACHE = "fp8"
 WIDE_CACHE = "bf16"
 
@@ -34,7 +35,7 @@ def candidates(problem: Problem) -> State:
     found: list[Designs] = []
     alone = isinstance(problem.job, RunOn)
     for index, offer in enumerate(problem.offers):
-        for precision in software.serving_precisions(offer.chip, problem.architecture.weight_precision):
+        for precision in _precisions(problem, offer):
             domain = 1 if alone else int(offer.hardware.scaleup_domain)
             designs, rules = space.serving(problem.architecture, domain, index, alone)
             n = len(designs)
@@ -49,6 +50,14 @@ def candidates(problem: Problem) -> State:
             found.append(designs.take(keep))
     joined = {k: np.concatenate([d[k] for d in found]) for k in found[0].columns} if found else {}
     return replace(state, designs=Designs(joined))
+
+
+def _precisions(problem: Problem, offer: Offer) -> tuple[str, ...]:
+    """Weight precisions to try; one chip by itself also runs copies quantised to 8 bits."""
+    usual = software.serving_precisions(offer.chip, problem.architecture.weight_precision)
+    if isinstance(problem.job, RunOn) and offer.chip.get("peak_fp8"):
+        return tuple(dict.fromkeys((*usual, "fp8")))
+    return usual
 
 
 def groups(state: State) -> Iterator[tuple[Ints, Offer, str]]:
@@ -81,9 +90,8 @@ def fit(state: State) -> State:
     needed, usable = np.zeros(len(d)), np.zeros(len(d))
     for rows, offer, precision in groups(state):
         r = replica(state.problem, d.take(rows), offer, precision)
-        parts = perf_memory.memory_parts(
-            r.arch, r.hardware, r.plan, 1.0, lengths(state.problem).context, r.constants
-        )
+        one = (1.0, lengths(state.problem).context)
+        parts = perf_memory.memory_parts(r.arch, r.hardware, r.plan, one, r.constants)
         needed[rows] = sum(np.broadcast_to(p, rows.shape) for p in parts.values())
         usable[rows] = perf_memory.usable_memory(r.hardware, r.constants)
     if not (needed <= usable).any():
@@ -161,12 +169,14 @@ def _asked(problem: Problem, tokens: np.ndarray) -> np.ndarray:
 def _most_chips(problem: Problem) -> np.ndarray:
     """The most chips of every offer that power, count and the chips' bare price allow."""
     limits, most = problem.request.limits, []
+    pue = float(shared.local(problem.world, problem.request.where, "pue").value)
+    pue *= 1.0 + float(problem.world.constants["storage_power_share"].value)
     for offer in problem.offers:
         bound = float(min(limits.chips_max or CHIPS_MAX, CHIPS_MAX))
-        unit = offer.system.get("power")
-        each = float(unit) / float(offer.system.get("unit_chips")) if unit else float(offer.hardware.power)
+        size, draw = shared.units(offer)
+        each = draw / size
         if limits.power is not None:
-            bound = min(bound, limits.power / (each * _pue(problem)))
+            bound = min(bound, limits.power * ROUNDING / (each * pue))
         money = limits.budget_capital or limits.budget
         if money is not None:
             bound = min(bound, money / _capital_each(problem, offer, each))
@@ -174,24 +184,18 @@ def _most_chips(problem: Problem) -> np.ndarray:
     return np.array(most or [0.0])
 
 
-def _pue(problem: Problem) -> float:
-    site = problem.world.sites.get(problem.request.where)
-    return float((site.get("pue") if site else None) or problem.world.constants["pue"].value)
-
-
 def _capital_each(problem: Problem, offer: Offer, power: float) -> float:
-    """Capital a chip: server, building, and an allowance for network and storage; infinite where unpriced."""
-    from_system = problem.world.prices.get(f"{offer.system.id}/purchase")
-    alone = problem.world.prices.get(f"{offer.chip.id}/purchase")
+    """Capital a chip of a factory of full halls: server, network, storage, building; infinite where unpriced."""
     c = problem.world.constants
-    if from_system is not None:
-        server = float(from_system.value) / float(offer.system.get("unit_chips"))
-    elif alone is not None:
-        server = float(alone.value) * (1.0 + float(c["server_share"].value))
-    else:
+    hall = shared.reach(shared.wiring(problem, offer, 1).parts.radix) // offer.node * offer.node
+    bill = shared.wiring(problem, offer, hall).bill
+    _, server, _ = shared.server_price(problem, offer)
+    if bill.cost is None or not np.isfinite(server):
         return np.inf
-    house = power * float(c["building_cost"].value) * (1.0 + float(c["storage_power_share"].value))
-    return server * (1.0 + float(c["network_allowance"].value)) + house
+    equipment = (server + bill.cost / hall) * (1.0 + float(c["storage_share"].value))
+    draw = power * (1.0 + float(c["storage_power_share"].value)) + (bill.power or 0.0) / hall
+    house = draw * float(shared.local(problem.world, problem.request.where, "building_cost").value)
+    return (equipment + house) / ROUNDING
 
 
 def _alone(state: State) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from tokenworks import cost, fabric, law, site
-from tokenworks.records import Fact, Floats, Ints, Shipment, Verdict, World
+from tokenworks.records import Fact, Floats, Ints, Shipment, Train, Verdict, World
 from tokenworks.search import software
 from tokenworks.search.offers import scaleout
 from tokenworks.search.problem import Offer, Problem, State
 
 STANDINGS = ("lawful", "licence", "barred", "apart")
-HALL = 16384  # chips on one network: what two layers of planes reach; larger factories have several halls
 BUY, RENT = 0, 1
 
 
@@ -43,9 +43,7 @@ def screen(state: State) -> State:
     verdicts: dict[tuple[int, int], Verdict] = dict(state.verdicts)
     pairs, inverse = np.unique(np.stack([d["system"], d["chips"]]), axis=1, return_inverse=True)
     codes = np.zeros(pairs.shape[1], np.int64)
-    followed = law.followed(
-        problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed
-    )
+    followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
     for k, (system, chips) in enumerate(pairs.T.tolist()):
         verdict = law.judge(shipment(problem, problem.offers[system], chips), problem.world)
         verdicts[system, chips] = verdict
@@ -73,19 +71,17 @@ class Wiring:
 
 def wiring(problem: Problem, offer: Offer, chips: int) -> Wiring:
     """Build the network: nothing inside one scale-up domain, a torus inside a torus, else a rail-optimised
-    fat tree (fat tree for nodes of one port), in halls of at most HALL chips."""
-    halls = -(-chips // HALL)
-    each = -(-chips // halls)
+    fat tree (fat tree for nodes of one port). What one network does not reach stands in several halls."""
     out = scaleout(offer.chip, offer.system) or offer.hardware.scaleup_bandwidth or 1.0
     w = problem.world
     parts = fabric.pick(w.switches, w.optics, w.prices, out, offer.chip.vendor)
+    halls = -(-chips // reach(parts.radix))
+    each = math.ceil(chips / halls / offer.node) * offer.node
     domain = int(offer.hardware.scaleup_domain)
     if each <= domain and offer.hardware.torus:
         spec = fabric.FabricSpec("torus", each, offer.node, port_bandwidth=offer.hardware.scaleup_bandwidth)
     elif each <= domain:
-        spec = fabric.FabricSpec(
-            "scale-up", each, offer.node, port_bandwidth=offer.hardware.scaleup_bandwidth or 1.0
-        )
+        spec = fabric.FabricSpec("scale-up", each, offer.node, port_bandwidth=offer.hardware.scaleup_bandwidth or 1.0)
     else:
         kind = "rail-fat-tree" if offer.node > 1 else "fat-tree"
         spec = fabric.FabricSpec(
@@ -95,22 +91,31 @@ def wiring(problem: Problem, offer: Offer, chips: int) -> Wiring:
     return Wiring(built, parts, fabric.price(built, parts, w.prices), halls)
 
 
+def reach(radix: int) -> int:
+    """Chips that three layers of switches join, one port a chip: radix^3 / 4.
+
+    >>> reach(64)
+    65536
+    """
+    return radix**3 // 4
+
+
 def wire(state: State) -> State:
     """Wire every (offer, number of chips) once."""
     d = state.designs
     if not len(d):
         return state
     pairs, inverse = np.unique(np.stack([d["system"], d["chips"]]), axis=1, return_inverse=True)
-    rows = np.zeros((pairs.shape[1], 4))
+    rows = np.zeros((pairs.shape[1], 5))
     for k, (system, chips) in enumerate(pairs.T.tolist()):
         offer = state.problem.offers[system]
         w = wiring(state.problem, offer, chips)
         price = np.nan if w.bill.cost is None else w.bill.cost * w.halls
         power = 0.0 if w.bill.power is None else w.bill.power * w.halls
         topology = fabric.TOPOLOGIES.index(w.network.spec.topology)
-        rows[k] = (price, power, topology, scaleout(offer.chip, offer.system) or 0.0)
+        rows[k] = (price, power, topology, scaleout(offer.chip, offer.system) or 0.0, w.halls)
     flat = rows[inverse.reshape(-1)]
-    return replace(
+    state = replace(
         state,
         designs=d.with_(
             fabric_price=flat[:, 0],
@@ -119,6 +124,9 @@ def wire(state: State) -> State:
             scaleout_bandwidth=flat[:, 3],
         ),
     )
+    if isinstance(state.problem.job, Train):
+        return state.keep(flat[:, 4] == 1, "one network does not reach so many chips")
+    return state
 
 
 # -------------------------------------------------------------------------------------------- power
@@ -266,9 +274,7 @@ def _budget(state: State) -> State:
         )
     if total_limit is not None:
         d = state.designs
-        state = _within(
-            state, np.where(np.isnan(d["total"]), 0.0, d["total"]), total_limit, "limits.budget.total"
-        )
+        state = _within(state, np.where(np.isnan(d["total"]), 0.0, d["total"]), total_limit, "limits.budget.total")
     return state
 
 

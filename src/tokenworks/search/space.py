@@ -99,15 +99,11 @@ def training(
         "ZeRO 3 is not combined with a pipeline": (axes["zero"] == 1) | (axes["pp"] == 1),
     }
     n = len(dp)
-    designs = Designs(
-        {**axes, "dp": dp, "system": np.full(n, systems, np.int64), "replicas": np.ones(n, np.int64)}
-    )
+    designs = Designs({**axes, "dp": dp, "system": np.full(n, systems, np.int64), "replicas": np.ones(n, np.int64)})
     return designs, rules
 
 
-def serving(
-    architecture: Architecture, domain: int, systems: int, alone: bool
-) -> tuple[Designs, dict[str, Bools]]:
+def serving(architecture: Architecture, domain: int, systems: int, alone: bool) -> tuple[Designs, dict[str, Bools]]:
     """All splits of one serving replica of one offer, and which rows each divisibility rule lets through.
 
     A replica is tp x pp x dp chips; experts are spread over all of a stage (ep = tp x dp) or not at all. How

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenworks.perf import memory as perf_memory
 from tokenworks.perf import training as perf
-from tokenworks.perf.goodput import goodput
+from tokenworks.perf.goodput import reliability, time_to_train
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.records import Designs, Floats, Hardware, Ints, Train
@@ -106,9 +106,7 @@ def groups(state: State) -> Iterator[tuple[Ints, Offer, str]]:
 def layout(problem: Problem, designs: Designs, offer: Offer, precision: str) -> Layout:
     """The columns of the designs as the performance model names them."""
     _, runs = software.training(offer.chip, problem.world.date.year)
-    f = {
-        n: designs[n].astype(np.float64) for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero")
-    }
+    f = {n: designs[n].astype(np.float64) for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero")}
     return Layout(
         **f,
         global_batch=batches(problem, designs),
@@ -125,7 +123,12 @@ def constants(problem: Problem, offer: Offer) -> TrainingConstants:
     _, runs = software.training(offer.chip, problem.world.date.year)
     table = problem.world.calibration["training"]
     return TrainingConstants.from_calibration(
-        table, offer.chip.generation, offer.chip.vendor, runs, chip=offer.chip.id
+        table,
+        offer.chip.generation,
+        offer.chip.vendor,
+        runs,
+        chip=offer.chip.id,
+        domain=float(offer.hardware.scaleup_domain),
     )
 
 
@@ -156,7 +159,24 @@ def fit(state: State) -> State:
     state = replace(state, designs=d.with_(memory_needed=needed, memory_usable=usable))
     if not (needed <= usable).any():
         state = state.with_nearest("memory", float((needed / usable).min()))
-    return state.keep(needed <= usable, "does not fit into memory")
+    return _least_recompute(state.keep(needed <= usable, "does not fit into memory"))
+
+
+KEY = (("system", 12), ("precision", 2), ("chips", 20), ("tp", 6), ("pp", 6), ("vpp", 3), ("cp", 4), ("ep", 7),
+       ("micro_batch", 2), ("zero", 2))  # fmt: skip  # column and bits: together a row but for recomputation
+
+
+def _least_recompute(state: State) -> State:
+    """Of designs that differ only in recomputation keep the least that fits: doing work twice never makes a
+    step shorter, cheaper or less hungry, so what goes is dominated by what stays."""
+    d = state.designs
+    key = np.zeros(len(d), np.int64)
+    for name, bits in KEY:
+        key = (key << bits) + d[name]
+    order = np.lexsort((d["recompute"], key))
+    first = np.ones(len(d), dtype=np.bool_)
+    first[order[1:]] = key[order][1:] != key[order][:-1]
+    return state.keep(first, "recomputes more than it needs")
 
 
 def time(state: State) -> State:
@@ -172,13 +192,11 @@ def time(state: State) -> State:
         answer = perf.step(state.problem.architecture, h, lay, c)
         step[rows], floor[rows], ceiling[rows] = answer.step_time, answer.floor, answer.ceiling
     tokens = batches(state.problem, d) * job(state.problem).sequence
-    share = goodput(d["chips"].astype(np.float64), state.problem.world.calibration["goodput"])
-    wall = job(state.problem).tokens / tokens * step / share
+    fleet = reliability(state.problem.world.calibration["goodput"])
+    wall = time_to_train(job(state.problem).tokens, tokens / step, d["chips"].astype(np.float64), fleet)
     state = replace(
         state,
-        designs=d.with_(
-            step_time=step, step_floor=floor, step_ceiling=ceiling, tokens_per_s=tokens / step, time=wall
-        ),
+        designs=d.with_(step_time=step, step_floor=floor, step_ceiling=ceiling, tokens_per_s=tokens / step, time=wall),
         scored=state.scored + len(d),
     )
     within = job(state.problem).within

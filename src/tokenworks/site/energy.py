@@ -45,9 +45,7 @@ def carbon(joules: Column, intensity: Column) -> Column:
     return joules * intensity
 
 
-def racks(
-    units: Column, unit_height: Column, unit_power: Column, rack_height: Column, rack_power: Column
-) -> Column:
+def racks(units: Column, unit_height: Column, unit_power: Column, rack_height: Column, rack_power: Column) -> Column:
     """Racks that units of a height (U) and power (W) fill, by whichever of space and power binds first.
 
     >>> float(racks(10.0, 8.0, 10_200.0, 42.0, 40_000.0))

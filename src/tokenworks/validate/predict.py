@@ -26,8 +26,9 @@ def _one(record: Any, world: World) -> Mapping[str, Any]:
         return unanswered(None, "bad_value", str(record))
     if not isinstance(record, Mapping):
         return unanswered(None, "bad_value", f"expected a record, read {type(record).__name__}")
-    room = inference if "load" in record else training
-    return room.predict(record, world)
+    if "load" in record:
+        return inference.predict(record, world)
+    return training.predict(record, world)
 
 
 def unanswered(identity: object, kind: str, message: str) -> Mapping[str, Any]:

@@ -74,9 +74,7 @@ class Fields:
         if not isinstance(value, list):
             raise BadRequest("expected a list, read '{value}'", field=self.where(key), value=value)
         if len(value) < count:
-            raise BadRequest(
-                "has {n} elements for {layers} layers", field=self.where(key), n=len(value), layers=count
-            )
+            raise BadRequest("has {n} elements for {layers} layers", field=self.where(key), n=len(value), layers=count)
         return value[:count]
 
     def every(self, key: str) -> list[Any] | None:

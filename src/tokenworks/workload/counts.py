@@ -68,9 +68,8 @@ def used(matrix: Matrix) -> float:
 
 
 def _layer_sum(architecture: Architecture, count: Any) -> float:
-    return sum(
-        n * sum(count(m) for m in matrices(layer, architecture.hidden)) for layer, n in architecture.layers
-    )
+    a = architecture
+    return float(sum(n * sum(count(m) for m in matrices(layer, a.hidden)) for layer, n in a.layers))
 
 
 def parameters(architecture: Architecture) -> Parameters:
@@ -112,10 +111,7 @@ def attention_flops(attention: Attention, queries: Any, context: Any, causal: bo
     keys = seen_keys(attention, context, causal)
     core = 2.0 * queries * keys * attention.heads * width
     if attention.index_heads:  # the indexer scores every key before the subset is read
-        core = (
-            core
-            + 2.0 * queries * context * (0.5 if causal else 1.0) * attention.index_heads * attention.index_dim
-        )
+        core = core + 2.0 * queries * context * (0.5 if causal else 1.0) * attention.index_heads * attention.index_dim
     return core
 
 
@@ -151,9 +147,7 @@ def flops_per_token(architecture: Architecture, sequence: int) -> FlopsPerToken:
 
     mtp = 0.0
     if a.mtp_layers:
-        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + _core(
-            mtp_layer(a), sequence, True
-        )
+        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + _core(mtp_layer(a), sequence, True)
         mtp = a.mtp_layers * inner
     forward = weights + core(True)
     return FlopsPerToken(
@@ -181,9 +175,7 @@ def cache_elements(attention: Attention) -> int:
     if attention.kv_lora_rank is not None:
         kept = attention.kv_lora_rank + attention.rope_head_dim
     else:
-        kept = attention.kv_heads * (
-            attention.head_dim + (0 if attention.shared_kv else attention.v_head_dim)
-        )
+        kept = attention.kv_heads * (attention.head_dim + (0 if attention.shared_kv else attention.v_head_dim))
     return kept + (attention.index_dim if attention.index_heads else 0)
 
 
@@ -233,8 +225,6 @@ def model_summary(architecture: Architecture, sequence: int) -> Mapping[str, Any
         "parameters": {k: counted[k] for k in kept},
         "flops_per_token": asdict(flops_per_token(architecture, sequence)),
         "kv_bytes_per_token": {p: kv_bytes_per_token(architecture, b) for p, b in element.items()},
-        "state_bytes_per_sequence": {
-            p: state_bytes_per_sequence(architecture, b) for p, b in element.items()
-        },
+        "state_bytes_per_sequence": {p: state_bytes_per_sequence(architecture, b) for p, b in element.items()},
         "weight_bytes": {p: weight_bytes(architecture, p) for p in PRECISION_BYTES},
     }

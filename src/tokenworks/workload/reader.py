@@ -13,11 +13,18 @@ from tokenworks.workload.config import Fields
 # model_type -> whether its feed-forward block is gated (three matrices). The list is what was checked.
 GATED: Mapping[str, bool] = {
     **dict.fromkeys(
-        ["llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_vl_text", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "kimi_linear", "glm4_moe", "glm_moe_dsa", "gpt_oss", "gemma", "gemma2", "gemma3", "gemma3_text", "minimax", "minimax_m1", "minimax_m2", "llama4_text", "step3p7", "pangu_moe", "pangu_ultra_moe", "grok", "grok-1", "phi3", "internlm2", "baichuan", "yi", "cohere", "olmo2"],
+        (
+            "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_vl_text", "qwen3_next",
+            "qwen3_5_text", "qwen3_5_moe_text", "deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "kimi_linear",
+            "glm4_moe", "glm_moe_dsa", "gpt_oss", "gemma", "gemma2", "gemma3", "gemma3_text", "minimax", "minimax_m1",
+            "minimax_m2", "llama4_text", "step3p7", "pangu_moe", "pangu_ultra_moe", "grok", "phi3", "olmo2",
+        ),
         True,
     ),
     **dict.fromkeys(
-        ["gpt2", "gpt_neox", "opt", "bloom", "falcon", "mpt", "megatron", "nemotron", "nemotron_h", "starcoder2", "gpt3"], False
+        ("gpt2", "gpt3", "gpt_neox", "opt", "bloom", "falcon", "mpt", "megatron", "nemotron", "nemotron_h",
+         "starcoder2"),
+        False,
     ),
 }  # fmt: skip
 WRAPPERS = ("text_config", "llm_config", "language_config")
@@ -75,16 +82,12 @@ def read(config: Mapping[str, Any], name: str, quantisation: Mapping[str, Any] |
         vocab=f.number("vocab_size", kind="vocab"),
         layers=_grouped(layers),
         tied=f.flag("tie_word_embeddings", outer.flag("tie_word_embeddings", tied_default)),
-        mtp_layers=f.optional(
-            "num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", kind="layers"
-        ),
-        max_context=f.optional("max_position_embeddings", "n_positions", "max_seq_len", kind="context")
-        or None,
+        mtp_layers=f.optional("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", kind="layers"),
+        max_context=f.optional("max_position_embeddings", "n_positions", "max_seq_len", kind="context") or None,
         learned_positions=_learned(f, kind),
         vision_parameters=None if wrapper and outer.has("vision_config", "vision_tower") else 0,
         weight_precision=_precision(outer, f, quantisation),
-        extra_parameters=_vectors(layers, hidden)
-        + f.optional("tokenworks_other_parameters", kind="parameters"),
+        extra_parameters=_vectors(layers, hidden) + f.optional("tokenworks_other_parameters", kind="parameters"),
     )
 
 
@@ -192,8 +195,7 @@ def _latent(f: Fields, kind: str) -> Attention:
     return Attention(
         kind="sparse" if indexed else "mla",
         heads=f.number("num_attention_heads", kind="heads"),
-        kv_heads=f.optional("num_key_value_heads", kind="heads")
-        or f.number("num_attention_heads", kind="heads"),
+        kv_heads=f.optional("num_key_value_heads", kind="heads") or f.number("num_attention_heads", kind="heads"),
         head_dim=nope + rope,
         v_head_dim=f.number("v_head_dim"),
         window=f.number("index_topk", kind="context") if indexed else None,
@@ -227,9 +229,7 @@ def _grouped_query(f: Fields, kind: str, hidden: int) -> Attention:
     gated = f.flag("attn_output_gate") or f.flag("attention_output_gate")
     bias = f.flag("attention_bias", kind in ("qwen2", "qwen2_moe", "gpt2", "gpt3", "bloom", "megatron"))
     everywhere = window if kind in ("mistral", "mixtral") else None  # others name their windowed layers
-    return Attention(
-        "window" if everywhere else "full", heads, kv, dim, dim, window=everywhere, gated=gated, bias=bias
-    )
+    return Attention("window" if everywhere else "full", heads, kv, dim, dim, window=everywhere, gated=gated, bias=bias)
 
 
 def _feed_forwards(f: Fields, kind: str, depth: int, hidden: int) -> list[FeedForward]:
@@ -243,9 +243,7 @@ def _feed_forwards(f: Fields, kind: str, depth: int, hidden: int) -> list[FeedFo
         width=f.optional("residual_ffn_size"),
         gated=gated,
         experts=experts,
-        top_k=f.number(
-            "num_experts_per_tok", "num_experts_per_token", "experts_per_token", "moe_topk", kind="experts"
-        ),
+        top_k=f.number("num_experts_per_tok", "num_experts_per_token", "experts_per_token", "moe_topk", kind="experts"),
         expert_width=width,
         shared_width=_shared(f, kind, width),
         latent=f.optional("routed_expert_hidden_size", "moe_latent_size") or None,
@@ -257,9 +255,7 @@ def _feed_forwards(f: Fields, kind: str, depth: int, hidden: int) -> list[FeedFo
             k=moe.top_k,
             experts=experts,
         )
-    dense = FeedForward(
-        width=f.optional("intermediate_size_mlp", "dense_intermediate_size") or wide, gated=gated
-    )
+    dense = FeedForward(width=f.optional("intermediate_size_mlp", "dense_intermediate_size") or wide, gated=gated)
     mixtures = _mixtures(f, depth)
     return [moe if i in mixtures else dense for i in range(depth)]
 
@@ -271,10 +267,7 @@ def _mixtures(f: Fields, depth: int) -> set[int]:
         return {i for i, on in enumerate(f.items("moe_layer_freq", depth) or []) if on}
     first = f.optional("first_k_dense_replace", kind="layers")
     every = (
-        f.optional(
-            "moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", kind="layers", default=1
-        )
-        or 1
+        f.optional("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", kind="layers", default=1) or 1
     )
     plain = set(f.every("mlp_only_layers") or [])
     return {i for i in range(first, depth) if (i - first + 1) % every == 0 and i not in plain}

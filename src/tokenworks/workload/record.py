@@ -24,10 +24,7 @@ def from_record(model: Mapping[str, Any]) -> Architecture:
     full = _attention(f, heads, hidden)
     mixtures = _mixtures(f, depth)
     moe, dense = _moe(f), _dense(f, hidden)
-    layers = [
-        Layer(_windowed(f, full, i), moe if moe is not None and i in mixtures else dense)
-        for i in range(depth)
-    ]
+    layers = [Layer(_windowed(f, full, i), moe if moe is not None and i in mixtures else dense) for i in range(depth)]
     counts: dict[Layer, int] = {}
     for layer in layers:
         counts[layer] = counts.get(layer, 0) + 1
@@ -80,9 +77,7 @@ def _moe(f: Fields) -> FeedForward | None:
         return None
     width = f.number("expert_ffn")
     shared = f.optional("shared_ffn") or width * f.optional("shared_experts", kind="experts")
-    return FeedForward(
-        0, f.flag("gated_mlp", True), experts, f.number("top_k", kind="experts"), width, shared
-    )
+    return FeedForward(0, f.flag("gated_mlp", True), experts, f.number("top_k", kind="experts"), width, shared)
 
 
 def _dense(f: Fields, hidden: int) -> FeedForward:

@@ -1,0 +1,183 @@
+"""`law check`, `law cases`, `law timeline`, `law grid`, `law diff`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tokenworks import catalog, deliver, files
+from tokenworks import law as rules
+from tokenworks.app.later import later
+from tokenworks.app.options import Options, common, options, read_day
+from tokenworks.errors import BadRequest, UnknownFact, not_allowed
+from tokenworks.quote.request import KINDS
+from tokenworks.records import Buyer, Shipment, World
+
+LAST_DAY = dt.date(9999, 12, 31)
+
+
+@click.group()
+def law() -> None:
+    """Export rules since October 2022. Not legal advice."""
+
+
+def _world(opts: Options) -> World:
+    """All chips, launched or not: the law is asked of a named chip on a day."""
+    return catalog.world(catalog.load(opts.catalog), LAST_DAY)
+
+
+def _country(world: World, value: str, field: str) -> str:
+    return catalog.resolve(world, "sites", value, field) if len(value) != 2 else value.upper()
+
+
+def _known_country(world: World, value: str, field: str) -> str:
+    """A country of the catalog, or any two-letter code that a rule names."""
+    code = _country(world, value, field)
+    named = {c for group in world.law["places"]["groups"].values() for c in group}
+    if code not in world.sites and code not in named and code not in ("HK", "MO", "US"):
+        catalog.resolve(world, "sites", value, field)
+    return code
+
+
+@law.command()
+@click.option("--chip", required=True)
+@click.option("--to", "destination", required=True, metavar="CC")
+@click.option("--on", "day", required=True, metavar="DATE")
+@click.option("--from", "ship_from", default=None, metavar="CC")
+@click.option("--exporter", default=None)
+@click.option("--buyer-hq", default=None, metavar="CC")
+@click.option("--buyer-kind", default=None)
+@click.option("--buyer", default=None, help="Name, screened against the lists.")
+@click.option("--use", "end_use", default=None)
+@click.option("--quantity", type=int, default=1)
+@click.option("--scenario", default="actual")
+@common
+def check(
+    chip: str,
+    destination: str,
+    day: str,
+    ship_from: str | None,
+    exporter: str | None,
+    buyer_hq: str | None,
+    buyer_kind: str | None,
+    buyer: str | None,
+    end_use: str | None,
+    quantity: int,
+    scenario: str,
+    form: str,
+    overlay: str | None,
+    language: str,
+) -> None:
+    """One shipment: what the law says, why, under which citation."""
+    opts = options(form, overlay, language)
+    world = _world(opts)
+    if buyer_kind is not None and buyer_kind not in KINDS:
+        raise not_allowed("--buyer-kind", buyer_kind, KINDS)
+    if quantity < 1:
+        raise BadRequest("expected a whole number, read '{value}'", field="--quantity", value=quantity)
+    shipment = Shipment(
+        chip=catalog.resolve(world, "chips", chip, "--chip"),
+        destination=_known_country(world, destination, "--to"),
+        on=read_day(day, "--on"),
+        ship_from=None if ship_from is None else _known_country(world, ship_from, "--from"),
+        exporter=exporter,
+        buyer=Buyer(buyer_kind, None if buyer_hq is None else _known_country(world, buyer_hq, "--buyer-hq"), buyer),
+        use=end_use,
+        quantity=quantity,
+        scenario=scenario,
+    )
+    verdict = rules.judge(shipment, world)
+    answer = {"schema": "tokenworks/verdict/1", "id": None, **rules.answer(verdict)}
+    opts.answer(answer, lambda say: deliver.memo(shipment, verdict, say))
+
+
+@law.command()
+@click.argument("file")
+@common
+def cases(file: str, form: str, overlay: str | None, language: str) -> None:
+    """Answer a file of cases."""
+    opts = options(form, overlay, language)
+    world = _world(opts)
+    answer = rules.answer_file(files.load(Path(file), bytes_max=16_000_000), world, finder(world))
+    opts.answer(answer, lambda say: deliver.verdicts(answer, say))
+
+
+def finder(world: World) -> Callable[[str], str | None]:
+    """Finds a catalog id for a chip's or a system's name, None where there is none."""
+
+    def find(name: str) -> str | None:
+        try:
+            return catalog.resolve(world, "chips", name, "chip")
+        except UnknownFact:
+            return None
+
+    return find
+
+
+@law.command()
+@click.option("--chip", required=True)
+@click.option("--to", "destination", required=True, metavar="CC")
+@common
+def timeline(chip: str, destination: str, form: str, overlay: str | None, language: str) -> None:
+    """Every day on which the verdict changes."""
+    opts = options(form, overlay, language)
+    world = _world(opts)
+    key = catalog.resolve(world, "chips", chip, "--chip")
+    place = _known_country(world, destination, "--to")
+    first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
+    found = rules.timeline(Shipment(key, place, first), world)
+    rows: list[Any] = [{"from": day.isoformat(), **rules.answer(verdict)} for day, verdict in found]
+    answer = {"schema": "tokenworks/timeline/1", "chip": key, "to": place, "verdicts": rows}
+    opts.answer(answer, lambda say: deliver.timeline(answer, say))
+
+
+@law.command()
+@click.option("--on", "day", required=True, metavar="DATE")
+@common
+def grid(day: str, form: str, overlay: str | None, language: str) -> None:
+    """Chips against countries on a day."""
+    opts = options(form, overlay, language)
+    world = _world(opts)
+    on = read_day(day, "--on")
+    chips = [c for c in sorted(world.chips) if world.chips[c].kind == "datacentre"]
+    cells = rules.grid(chips, sorted(world.sites), on, world)
+    answer = {
+        "schema": "tokenworks/grid/1",
+        "on": on.isoformat(),
+        "cells": [_cell(c, p, v) for c, p, v in cells],
+    }
+    opts.answer(answer, lambda say: deliver.grid(answer, say))
+
+
+def _cell(chip: str, place: str, verdict: Any) -> dict[str, Any]:
+    return {"chip": chip, "to": place, "licence": verdict.licence, "eccn": verdict.eccn,
+            "exception": verdict.exception, "review_policy": verdict.review_policy}  # fmt: skip
+
+
+@law.command()
+@click.option("--on", "days", required=True, multiple=True, metavar="DATE", help="Twice: before and after.")
+@common
+def diff(days: tuple[str, ...], form: str, overlay: str | None, language: str) -> None:
+    """What changed between two days, for a commercial buyer of each country."""
+    opts = options(form, overlay, language)
+    if len(days) != 2:
+        raise BadRequest("give two dates", field="--on")
+    world = _world(opts)
+    one, other = (read_day(d, "--on") for d in days)
+    chips = [c for c in sorted(world.chips) if world.chips[c].kind == "datacentre"]
+    found = rules.diff(chips, sorted(world.sites), one, other, world)
+    rows = [{"a": _cell(c, p, a), "b": _cell(c, p, b)} for c, p, a, b in found]
+    answer = {
+        "schema": "tokenworks/law-diff/1",
+        "a": one.isoformat(),
+        "b": other.isoformat(),
+        "changed": rows,
+    }
+    opts.answer(answer, lambda say: deliver.law_diff(answer, say))
+
+
+law.add_command(later("lists"))

@@ -1,0 +1,76 @@
+"""Options that every command has, and what is made of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tokenworks import files
+from tokenworks.errors import BadRequest, not_allowed
+from tokenworks.language import LANGUAGES, Translator
+
+F = TypeVar("F", bound=Callable[..., Any])
+FORMATS = ("text", "json")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to answer: format, the user's own facts, language."""
+
+    format: str
+    catalog: Path | None
+    language: str
+
+    @property
+    def say(self) -> Translator:
+        """The translator for this command."""
+        return Translator(self.language)
+
+    def answer(self, content: Any, text: Callable[[Translator], str]) -> None:
+        """Print an answer on stdout, as JSON or as text."""
+        said = files.dump_json(content) if self.format == "json" else text(self.say)
+        click.echo(said, nl=not said.endswith("\n"))
+
+
+def common(command: F) -> F:
+    """Add --format, --catalog and --lang."""
+    for option in (
+        click.option("--lang", "language", default="en", envvar="TOKENWORKS_LANG", help="en | zh-Hant"),
+        click.option("--catalog", "overlay", default=None, help="A folder of your own facts, laid over ours."),
+        click.option("--format", "form", default="text", help="text | json"),
+    ):
+        command = option(command)
+    return command
+
+
+def options(form: str, overlay: str | None, language: str) -> Options:
+    """Check the common options. Raises BadRequest naming the option."""
+    if form not in FORMATS:
+        raise not_allowed("--format", form, FORMATS)
+    if language not in LANGUAGES:
+        raise not_allowed("--lang", language, LANGUAGES)
+    return Options(form, None if overlay is None else Path(overlay), language)
+
+
+def read_day(value: str, field: str) -> dt.date:
+    """A day as YYYY-MM-DD. Raises BadRequest."""
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError as error:
+        raise BadRequest("expected a date such as 2025-05-02, read '{value}'", field=field, value=value) from error
+
+
+def progress(sentence: str) -> None:
+    """Say something on stderr."""
+    click.echo(sentence, err=True)
+
+
+def interactive() -> bool:
+    """Whether a person watches stderr."""
+    return sys.stderr.isatty()

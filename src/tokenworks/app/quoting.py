@@ -1,0 +1,64 @@
+"""`quote` and `explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tokenworks import __version__, catalog, deliver, files
+from tokenworks.app.options import common, options, progress
+from tokenworks.errors import BadRequest
+from tokenworks.quote import inline_models, read_request
+from tokenworks.quote import quote as make_quote
+from tokenworks.quote.explain import explain as why
+from tokenworks.quote.flow import architectures
+
+INFEASIBLE = 3
+
+
+@click.command()
+@click.argument("request_file", metavar="REQUEST")
+@click.option("-o", "--output", default=None, help="Folder for the files: quote, bill, drawing, launch, report.")
+@click.option("--stats", is_flag=True, help="How many designs were spanned, cut and scored.")
+@click.option("--exhaustive", is_flag=True, help="Switch bounds off (this version uses none but exact ones).")
+@common
+def quote(
+    request_file: str,
+    output: str | None,
+    stats: bool,
+    exhaustive: bool,
+    form: str,
+    overlay: str | None,
+    language: str,
+) -> int:
+    """Answer a request file (YAML, TOML or JSON) with lawful, simulated, priced designs."""
+    opts = options(form, overlay, language)
+    path = Path(request_file)
+    request = read_request(inline_models(files.load(path), path.parent))
+    facts = catalog.load(opts.catalog)
+    world = catalog.world(facts, request.when)
+    answer = make_quote(request, world, __version__)
+    if output is not None:
+        found = architectures(answer.content, world)
+        for written in deliver.write(answer.content, Path(output), opts.say, found):
+            progress(str(written))
+    opts.answer(
+        {**answer.content, "seconds": answer.seconds},
+        lambda say: deliver.text(answer.content, say) + (deliver.stats(answer, say) if stats else ""),
+    )
+    return INFEASIBLE if answer.content["infeasible"] is not None else 0
+
+
+@click.command()
+@click.argument("quote_file", metavar="QUOTE.json")
+@click.argument("figure", metavar="FIGURE")
+@common
+def explain(quote_file: str, figure: str, form: str, overlay: str | None, language: str) -> None:
+    """Formula, inputs and sources of a figure, named by JSON pointer: /designs/0/cost/total_usd."""
+    opts = options(form, overlay, language)
+    content = files.parse(files.read_text(Path(quote_file), bytes_max=64_000_000), quote_file, bytes_max=64_000_000)
+    if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
+        raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=quote_file)
+    answer = why(content, figure)
+    opts.answer(answer, lambda say: deliver.explanation(answer, say))

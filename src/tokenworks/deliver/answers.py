@@ -1,0 +1,216 @@
+"""Every other answer in words: law memos, predictions, networks, models, facts, simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenworks import units
+from tokenworks.deliver import tables, words
+from tokenworks.deliver.render import as_text
+from tokenworks.deliver.tables import Block, Lines, Table, simple
+from tokenworks.language import Text, Translator
+from tokenworks.records import Line, Shipment, Verdict
+
+
+def text(quote: Mapping[str, Any], say: Translator) -> str:
+    """A quote for a terminal."""
+    return as_text(tables.blocks(quote, say))
+
+
+def stats(quote: Any, say: Translator) -> str:
+    """How many designs were cut, by reason."""
+    content = quote.content
+    return as_text([tables.stats(content, say)]) + say("{seconds} s", seconds=f"{quote.seconds:.2f}") + "\n"
+
+
+def explanation(answer: Mapping[str, Any], say: Translator) -> str:
+    """Meaning, formula, inputs and sources of a figure."""
+    lines = [
+        f"{answer['figure']} = {answer['value']} {answer['unit']}",
+        say(answer["meaning"]),
+        say("formula: {formula}", formula=say(answer["formula"])),
+    ]
+    if answer["low"] is None and answer["kind"] == "derived":
+        lines.append(say("no interval yet: none has been earned on runs outside the fit"))
+    rows = [
+        (i["name"], i["value"] if not isinstance(i["value"], Mapping) else "", i.get("source", ""))
+        for i in answer["inputs"]
+    ]
+    found: list[Block] = [Lines(say("Explain"), tuple(lines))]
+    if rows:
+        found.append(simple("Inputs", ("input", "value", "source"), rows, say))
+    if answer["sources"]:
+        found.append(Lines(say("Sources"), tuple(answer["sources"])))
+    return as_text(found)
+
+
+# ---------------------------------------------------------------------------------------------- law
+
+
+def memo(shipment: Shipment, verdict: Verdict, say: Translator) -> str:
+    """A verdict as a memo: question, answer, reasons with citations, what was assumed."""
+    question = say(
+        "{n} x {chip} to {to} on {day}",
+        n=shipment.quantity,
+        chip=shipment.chip,
+        to=shipment.destination,
+        day=shipment.on,
+    )
+    answer = _said(verdict.licence, verdict.review_policy, verdict.exception, say)
+    blocks: list[Block] = [Lines(say("Question"), (question,)), Lines(say("Answer"), (answer,))]
+    lines = (*verdict.lines, *((verdict.text_only,) if verdict.text_only else ()))
+    blocks += [_line(line, say) for line in lines]
+    if verdict.assumed:
+        said = tuple(say("assumed: {field} = {value}", field=f, value=v) for f, v in verdict.assumed)
+        blocks.append(Lines(say("Assumed"), said))
+    closing = [say(tables.DISCLAIMER)]
+    if verdict.stale:
+        closing.insert(0, say("The day is after the last rule that is known: confirm."))
+    return as_text([*blocks, Lines(say("Notes"), tuple(closing))])
+
+
+def _said(licence: str, policy: str | None, exception: str | None, say: Translator) -> str:
+    words_ = [words.word(words.LICENCE, licence, say), words.word(words.POLICY, policy, say), exception or ""]
+    return ", ".join(w for w in words_ if w)
+
+
+def _line(line: Line, say: Translator) -> Lines:
+    said = [_said(line.licence, line.review_policy, line.exception, say), *(say.say(r) for r in line.reasons)]
+    said += [say("condition: {what}", what=say.say(c)) for c in line.conditions]
+    for c in dict.fromkeys(line.citations):
+        dates = f" ({c.since or ''} – {c.until or ''})" if c.since or c.until else ""
+        said.append(say("citation: {rule}", rule=c.rule) + dates + ("" if c.verified else f" [{say('from memory')}]"))
+    return Lines(line.regime, tuple(said))
+
+
+def verdicts(answer: Mapping[str, Any], say: Translator) -> str:
+    """The verdicts of a file of cases."""
+    rows = [
+        (v["id"] or "", v["eccn"] or "", words.word(words.LICENCE, v["licence"], say), v["exception"] or "",
+         words.word(words.POLICY, v["review_policy"], say))
+        if "error" not in v
+        else (v["id"] or "", "", v["error"]["message"], "", "")
+        for v in answer["verdicts"]
+    ]  # fmt: skip
+    return as_text([simple("Verdicts", ("case", "ECCN", "licence", "exception", "review"), rows, say)])
+
+
+def timeline(answer: Mapping[str, Any], say: Translator) -> str:
+    """When a verdict changed."""
+    rows = [
+        (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say), "; ".join(v["reasons"]),
+         "; ".join(c["rule"] for c in v["citations"]))
+        for v in answer["verdicts"]
+    ]  # fmt: skip
+    return as_text([simple("Timeline", ("from", "verdict", "why", "citation"), rows, say)])
+
+
+def grid(answer: Mapping[str, Any], say: Translator) -> str:
+    """Chips against countries: one letter a cell."""
+    letters = {
+        "none": ".",
+        "exception": "e",
+        "conditional": "c",
+        "required": "L",
+        "unresolved": "?",
+        "unknown": "?",
+    }
+    places = list(dict.fromkeys(c["to"] for c in answer["cells"]))
+    rows: dict[str, str] = {}
+    for cell in answer["cells"]:
+        rows[cell["chip"]] = rows.get(cell["chip"], "") + letters[cell["licence"]] + "  "
+    key = say(". no licence, e exception, c conditions, L licence, ? unknown")
+    table = Table(say("Grid"), (say("chip"), " ".join(places)), tuple(rows.items()))
+    return as_text([table, Lines(say("Notes"), (key,))], width=max(150, 3 * len(places) + 50))
+
+
+def law_diff(answer: Mapping[str, Any], say: Translator) -> str:
+    """What changed between two days."""
+    rows = [
+        (
+            r["a"]["chip"],
+            r["a"]["to"],
+            *(_said(x["licence"], x["review_policy"], x["exception"], say) for x in (r["a"], r["b"])),
+        )
+        for r in answer["changed"]
+    ]
+    return as_text([simple("Changed", ("chip", "to", answer["a"], answer["b"]), rows, say)])
+
+
+# ------------------------------------------------------------------------------------------- others
+
+
+def predictions(answer: Mapping[str, Any], say: Translator) -> str:
+    """Predictions, a row a record."""
+    rows = []
+    for p in answer["predictions"]:
+        said = ", ".join(f"{k} {v['value']:.4g}" for k, v in p["metrics"].items() if v["value"] is not None)
+        problem = p["error"]["message"] if p["error"] else ""
+        rows.append((str(p["id"]), said or problem, str(p["fits"]), words.word(words.BOUND, p["bound"], say)))
+    return as_text([simple("Predictions", ("run", "metrics", "fits", "limited by"), rows, say)])
+
+
+def simulation(answer: Mapping[str, Any], say: Translator) -> str:
+    """A simulation's counts and latencies."""
+    rows: list[Sequence[Any]] = [(say(k), v) for k, v in answer["requests"].items()]
+    for name in ("ttft_s", "tpot_s", "e2e_s"):
+        for stat, value in answer[name].items():
+            rows.append((f"{name} {stat}", "-" if value is None else units.duration(value)))
+    rows += [(k, answer[k]) for k in ("goodput_per_s", "utilisation", "state")]
+    return as_text([simple("Simulation", ("what", "value"), rows, say)])
+
+
+def fabric(answer: Mapping[str, Any], say: Translator) -> str:
+    """A counted network."""
+    rows: list[Sequence[Any]] = [(f"{say('switches')}: {k}", v) for k, v in answer["switches"].items()]
+    rows += [(f"{say('cables')}: {k}", v) for k, v in answer["cables"].items()]
+    rows += [
+        (say("transceivers"), answer["optics"]),
+        (say("cost"), words.money(answer["cost_usd"], say)),
+        (
+            say("power"),
+            say("unknown") if answer["power_w"] is None else units.prefixed(answer["power_w"], "W"),
+        ),
+        (say("bisection"), units.prefixed(answer["bisection"], "B/s")),
+    ]
+    return as_text([simple("Network", ("what", "value"), rows, say)])
+
+
+def model(answer: Mapping[str, Any], say: Translator) -> str:
+    """What a model is made of."""
+    rows: list[Sequence[Any]] = []
+    for group in (
+        "parameters",
+        "flops_per_token",
+        "kv_bytes_per_token",
+        "state_bytes_per_sequence",
+        "weight_bytes",
+    ):
+        unit = {"parameters": "", "flops_per_token": "FLOP"}.get(group, "B")
+        for name, value in answer[group].items():
+            shown = say("unknown") if value is None else units.prefixed(float(value), unit, 4)
+            rows.append((f"{group}.{name}", shown))
+    return as_text([simple("Model", ("what", "value"), rows, say)])
+
+
+def catalog_list(answer: Mapping[str, Any], say: Translator) -> str:
+    """Ids and names."""
+    rows = [(e["id"], e["name"], e["vendor"]) for e in answer["entries"]]
+    return as_text([simple("Catalog", ("id", "name", "vendor"), rows, say)])
+
+
+def entry(answer: Mapping[str, Any], say: Translator) -> str:
+    """Every fact of an entry."""
+    yes, no, taken = say("yes"), say("no"), say("assumed")
+    rows = [
+        (k, f["value"], taken if f["assumed"] else yes if f["verified"] else no, f["source"], f["note"])
+        for k, f in answer["facts"].items()
+    ]
+    return as_text([simple(answer["name"], ("fact", "value", "read in the source", "source", "note"), rows, say)])
+
+
+def check(problems: Sequence[Text], say: Translator) -> str:
+    """What is wrong with a catalog."""
+    said = tuple(say.say(p) for p in problems) or (say("nothing is wrong"),)
+    return as_text([Lines(say("Check"), said)])

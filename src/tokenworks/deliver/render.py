@@ -1,0 +1,106 @@
+"""Blocks -> text for a terminal, Markdown, and the HTML report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from importlib.resources import files as package
+from typing import Any
+
+from jinja2 import Environment
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from tokenworks.deliver import tables, words
+from tokenworks.deliver.network import svg
+from tokenworks.deliver.tables import Block, Lines, Table
+from tokenworks.language import Translator
+
+WIDTH = 150
+
+
+def as_text(blocks: Iterable[Block], width: int = WIDTH) -> str:
+    """Plain text with aligned tables."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, color_system=None, highlight=False, legacy_windows=False)
+    for block in blocks:
+        console.print()
+        console.print(f"[bold]{escape(block.title)}[/bold]")
+        if isinstance(block, Lines):
+            for line in block.lines:
+                console.print("  " + escape(line))
+            continue
+        table = RichTable(show_edge=False, pad_edge=False, box=None, header_style="")
+        for i, head in enumerate(block.head):
+            table.add_column(escape(head), overflow="fold", no_wrap=i == 0 and len(block.head) > 2)
+        for row in block.rows:
+            table.add_row(*(escape(cell) for cell in row))
+        console.print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).lstrip("\n") + "\n"
+
+
+def as_markdown(blocks: Iterable[Block]) -> str:
+    """GitHub-flavoured Markdown."""
+    parts = []
+    for block in blocks:
+        parts.append(f"## {_cell(block.title)}\n")
+        if isinstance(block, Lines):
+            parts += [f"- {_cell(line)}" for line in block.lines]
+        else:
+            parts.append("| " + " | ".join(map(_cell, block.head)) + " |")
+            parts.append("|" + " --- |" * len(block.head))
+            parts += ["| " + " | ".join(map(_cell, row)) + " |" for row in block.rows]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(value: str) -> str:
+    for sign in "\\|<>`*_[]":
+        value = value.replace(sign, "\\" + sign)
+    return " ".join(value.split())
+
+
+def as_html(quote: Mapping[str, Any], say: Translator) -> str:
+    """One self-contained page: no script, no outside resource, everything escaped."""
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((package("tokenworks") / "deliver" / "report.html").read_text("utf-8"))
+    found = [*tables.blocks(quote, say)]
+    designs = quote["designs"]
+    if designs:
+        found += [tables.bill(designs[0], say), tables.stats(quote, say), tables.facts(quote, say)]
+    bars = (
+        [_bars(say("time"), designs[0]["time_parts"], say), _bars(say("memory"), _memory(designs[0]), say)]
+        if designs
+        else []
+    )
+    return template.render(
+        language=say.language,
+        title=say("Quote"),
+        blocks=[{"title": b.title, "lines": b.lines} if isinstance(b, Lines) else _plain(b) for b in found],
+        drawing=svg(designs[0], say) if designs else "",
+        bars=bars,
+        quote=quote["id"],
+    )
+
+
+def _plain(table: Table) -> Mapping[str, Any]:
+    return {"title": table.title, "head": table.head, "rows": table.rows}
+
+
+def _memory(design: Mapping[str, Any]) -> Mapping[str, float]:
+    return {k: v for k, v in design["memory"].items() if k not in ("total", "usable")}
+
+
+def _bars(title: str, parts: Mapping[str, float], say: Translator) -> Mapping[str, Any]:
+    most = max([*parts.values(), 1e-300])
+    rows = [
+        {
+            "name": words.word(words.PART, k, say),
+            "share": round(100 * v / most, 2),
+            "part": round(100 * v / sum(parts.values()), 1),
+        }
+        for k, v in parts.items()
+        if v > 0
+    ]
+    return {"title": title, "rows": rows}

@@ -1,0 +1,93 @@
+"""Enums and units in words: what JSON keeps in English is said in the reader's language here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tokenworks import units
+from tokenworks.language import Text, Translator, text
+
+STANDING: Mapping[str, Text] = {
+    "lawful": text("lawful"),
+    "licence": text("licence needed"),
+    "barred": text("barred"),
+    "apart": text("open"),
+}
+LICENCE: Mapping[str, Text] = {
+    "none": text("no licence needed"),
+    "exception": text("licence exception"),
+    "conditional": text("under conditions"),
+    "required": text("licence required"),
+    "unresolved": text("unresolved"),
+    "unknown": text("unknown"),
+}
+POLICY: Mapping[str, Text] = {
+    "presumption_of_denial": text("presumption of denial"),
+    "policy_of_denial": text("policy of denial"),
+    "presumption_of_approval": text("presumption of approval"),
+    "case_by_case": text("case by case"),
+    "gp10_risk": text("US risk: General Prohibition 10"),
+    "granted": text("granted"),
+}
+MAKE: Mapping[str, Text] = {"train": text("train"), "serve": text("serve"), "run_on": text("run on a chip")}
+ACQUIRE: Mapping[str, Text] = {"buy": text("buy"), "rent": text("rent")}
+BOUND: Mapping[str, Text] = {
+    "compute": text("arithmetic"),
+    "memory": text("memory bandwidth"),
+    "network": text("network"),
+    "launch": text("launch overhead"),
+    "capacity": text("memory capacity"),
+}
+PART: Mapping[str, Text] = {
+    "compute": text("matrix products"),
+    "attention": text("attention"),
+    "elementwise": text("elementwise"),
+    "logits": text("logits"),
+    "tp": text("tensor parallel"),
+    "cp": text("context parallel"),
+    "ep": text("expert parallel"),
+    "host": text("host"),
+    "pp_bubble": text("pipeline bubble"),
+    "pp_p2p": text("pipeline sends"),
+    "dp": text("data parallel"),
+    "optimizer": text("optimizer"),
+    "weights": text("weights"),
+    "gradients": text("gradients"),
+    "activations": text("activations"),
+    "kv": text("cache"),
+    "other": text("other"),
+}
+
+
+def word(table: Mapping[str, Text], key: Any, say: Translator) -> str:
+    """The word for an enum value; the value itself where there is none."""
+    return say.say(table[key]) if key in table else "" if key is None else str(key)
+
+
+def sentence(value: Mapping[str, Any], say: Translator) -> str:
+    """A {template, values} of the quote in the reader's language."""
+    return say(value["template"], **value.get("values", {}))
+
+
+def split(design: Mapping[str, Any]) -> str:
+    """The parallel degrees in short: tp2 pp8 ep32 dp160."""
+    degrees = design["parallelism"]
+    named = [f"{k}{degrees[k]}" for k in ("tp", "pp", "vpp", "cp", "ep", "dp") if degrees.get(k, 1) > 1]
+    return " ".join(named) or "1"
+
+
+def money(value: float | None, say: Translator) -> str:
+    """US dollars, or that the price is unknown."""
+    return say("unknown") if value is None else units.money(value)
+
+
+def speed(design: Mapping[str, Any], say: Translator) -> str:
+    """How long it takes, or how fast it answers."""
+    p = design["predicted"]
+    if "time_s" in p:
+        return units.duration(p["time_s"]["value"])
+    if "period_s" in p:
+        return say("{time} a decision", time=units.duration(p["period_s"]["value"]))
+    first, each = p["ttft_s"]["value"], p["tpot_s"]["value"]
+    return f"TTFT {units.duration(first)}, TPOT {units.duration(each)}"

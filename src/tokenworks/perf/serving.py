@@ -1,0 +1,305 @@
+"""Serving: step times, steady state at a concurrency or a rate, greatest throughput, separate pools.
+
+Everything broadcasts: the columns of a plan, batches, lengths and rates may be arrays. Source of the forms:
+a study of 1,792 published serving points and 577 throughput runs (catalog/data/calibration/serving.yaml).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tokenworks.perf.roofline import Column
+from tokenworks.perf.serving_constants import ServingConstants
+from tokenworks.perf.serving_memory import capacity
+from tokenworks.perf.serving_plan import ServingPlan
+from tokenworks.perf.serving_step import Load, Step, step
+from tokenworks.records import Hardware
+from tokenworks.workload.architecture import Architecture
+
+_PASSES = 6  # of the fixed points; the fourth moves the answer by less than 0.1 %
+_HALVINGS = 20  # of the logarithm of the batch: to 1e-5 of it
+_LEAST = 1e-3  # sequences: the smallest batch that is tried
+_FULL = 0.98  # utilisation beyond which an open queue is called overloaded
+_TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means
+
+
+class Replica(NamedTuple):
+    """One copy of a model on its chips."""
+
+    arch: Architecture
+    hardware: Hardware
+    plan: ServingPlan
+    constants: ServingConstants
+
+
+class Lengths(NamedTuple):
+    """Mean tokens of a request."""
+
+    input: Column
+    output: Column
+
+    @property
+    def context(self) -> Column:
+        """Mean tokens in the cache of a decoding sequence: isl + osl / 2."""
+        return np.asarray(self.input) + np.asarray(self.output) / 2.0
+
+
+class Steady(NamedTuple):
+    """A replica in steady state; all columns.
+
+    batch: sequences decoding. capacity: sequences that fit. ttft, tpot, ttft_p99, tpot_p99: s.
+    requests: per second. tokens: output tokens per second. utilisation: share of time prefill and decode
+    take of what they could (1 or more: the load cannot be held).
+    """
+
+    batch: Column
+    capacity: Column
+    ttft: Column
+    tpot: Column
+    ttft_p99: Column
+    tpot_p99: Column
+    requests: Column
+    tokens: Column
+    utilisation: Column
+
+
+def decode_step(
+    arch: Architecture,
+    hardware: Hardware,
+    plan: ServingPlan,
+    batch: Column,
+    context: Column,
+    constants: ServingConstants,
+) -> Step:
+    """One decode step of `batch` sequences with `context` tokens each in the cache (s; see Step)."""
+    return step(arch, hardware, plan, Load(decode=batch, context=context), constants)
+
+
+def mixed_step(replica: Replica, load: Load) -> Step:
+    """One step of any load: decoding sequences and prefill tokens together (chunked prefill)."""
+    return step(*replica[:3], load, replica.constants)
+
+
+def token_time(replica: Replica, batch: Column, context: Column) -> Column:
+    """Seconds per output token and sequence while nothing is prefilled. With speculation: a step verifies
+    1 + draft tokens, each draft costs one more layer, and `accept` tokens are kept per step
+    (Leviathan et al., arXiv 2211.17192, section 3)."""
+    plan = replica.plan
+    drafting = 1.0 + np.asarray(plan.draft, dtype=float) / max(replica.arch.depth, 1)
+    time = decode_step(replica.arch, replica.hardware, plan, batch, context, replica.constants).time
+    return time * drafting / plan.accept
+
+
+def _chunks(tokens: Column, constants: ServingConstants) -> Column:
+    return np.maximum(np.ceil(np.asarray(tokens, dtype=float) / constants.chunk), 1.0)
+
+
+def prefill_time(replica: Replica, prompt: Column) -> Column:
+    """Seconds until one prompt of so many tokens, alone on one attention rank, is prefilled, in chunks."""
+    tokens = np.asarray(prompt, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+    chunks = _chunks(tokens, replica.constants)
+    return chunks * mixed_step(replica, Load(prefill=tokens / chunks, prompt=prompt)).time
+
+
+def prompt_time(replica: Replica, prompt: Column) -> Column:
+    """Seconds that one more prompt costs when chunks are full and every attention rank has some: small
+    prompts share a step, so this is less than `prefill_time`. Pipeline stages work side by side."""
+    tokens = np.asarray(prompt, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+    ranks = np.asarray(replica.plan.dp, dtype=float)
+    full = replica.constants.chunk * ranks
+    time = mixed_step(replica, Load(prefill=full, prompt=prompt, spread=ranks)).time
+    return time * tokens / full / replica.plan.pp
+
+
+def _interference(replica: Replica, batch: Column, lengths: Lengths) -> Column:
+    """Seconds by which one prompt delays the decoding sequences: t(B, isl) - t(B, 0), chunk by chunk; an
+    engine that prefills alone stops decoding for the whole prefill."""
+    tokens = np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+    chunks = _chunks(tokens, replica.constants)
+    ranks = np.asarray(replica.plan.dp, dtype=float)
+    mixed = Load(batch, lengths.context, tokens / chunks, lengths.input, ranks)
+    together = mixed_step(replica, mixed).time - mixed_step(replica, Load(batch, lengths.context)).time
+    apart = mixed_step(replica, Load(prefill=tokens / chunks, prompt=lengths.input, spread=ranks)).time
+    return chunks * np.where(replica.constants.alone > 0, apart, together) / replica.plan.pp
+
+
+def tpot_at(replica: Replica, batch: Column, lengths: Lengths) -> Column:
+    """Seconds per output token of a request that shares the replica with batch - 1 others, each of which
+    is prefilled once per output length: t(B, 0) + kappa (B - 1/2)/osl (t(B, isl) - t(B, 0))."""
+    others = np.maximum(np.asarray(batch) - 0.5, 0.0) / np.maximum(lengths.output, 1.0)
+    delay = _interference(replica, batch, lengths)
+    return token_time(replica, batch, lengths.context) + replica.constants.interference * others * delay
+
+
+def at_concurrency(replica: Replica, lengths: Lengths, concurrency: Column, bursts: Column = 1.0) -> Steady:
+    """Steady state with `concurrency` requests always in flight at one replica (closed loop).
+
+    B = min(C osl TPOT / (osl TPOT + Tp), capacity). First token: a fixed delay, the own prefill, half a
+    step, collisions, the client's first burst (`bursts` 0 leaves it out), the queue for a place in the cache.
+    """
+    c, held = np.asarray(concurrency, dtype=float), _room(replica, lengths)
+    room = _unless_empty(held)
+    own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
+    output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
+    batch = np.minimum(c, room)
+    for _ in range(_PASSES):
+        tpot = tpot_at(replica, batch, lengths)
+        batch = 0.5 * batch + 0.5 * np.minimum(c * output * tpot / (output * tpot + own), room)
+    tpot = tpot_at(replica, batch, lengths)
+    busy = np.clip(batch * marginal / (output * tpot), 0.0, 1.0)
+    k = replica.constants
+    waits = np.where((np.asarray(replica.plan.dp) > 1), k.dp_wait, 0.5) * tpot
+    collision = busy / 2.0 / (1.0 - busy / 2.0) * marginal
+    first = k.ttft_fixed + k.ttft_prefill * own + waits + collision + k.slot * c
+    burst = bursts * k.burst * np.maximum(c - 1.0, 0.0) * marginal
+    queue = np.maximum(c / room - 1.0, 0.0) * output * tpot
+    ttft = first + burst + queue
+    requests = np.minimum(c, 1e18) / (ttft + (output - 1.0) * tpot)
+    tail = first + _TAIL * collision + bursts * np.maximum(c - 1.0, 0.0) * marginal + 2.0 * queue
+    return Steady(
+        batch, held, ttft, tpot, np.maximum(tail, ttft), _tpot_tail(replica, batch, lengths, tpot),
+        requests, requests * output, np.minimum(c / np.maximum(held, 1e-9), 1e9),
+    )  # fmt: skip
+
+
+def _room(replica: Replica, lengths: Lengths) -> Column:
+    return capacity(replica.arch, replica.hardware, replica.plan, lengths.context, replica.constants)
+
+
+def _unless_empty(room: Column) -> Column:
+    """The capacity, or no limit where not even one sequence fits: such a replica does not work, which its
+    `capacity` says; its times are those that it would have with more memory."""
+    return np.where(room >= 1.0, room, np.inf)
+
+
+def _tpot_tail(replica: Replica, batch: Column, lengths: Lengths, tpot: Column) -> Column:
+    """A 99th percentile of TPOT: prompts that fall into one request's decode are Poisson with mean
+    B - 1/2 ones; 2.33 standard deviations more of them (normal approximation)."""
+    output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
+    others = np.maximum(np.asarray(batch) - 0.5, 0.0)
+    more = 2.33 * np.sqrt(others) / output * _interference(replica, batch, lengths)
+    return tpot + replica.constants.interference * more
+
+
+def at_batch(replica: Replica, lengths: Lengths, batch: Column) -> Steady:
+    """Steady state with Poisson arrivals that keep `batch` sequences decoding (open loop): by Little's law
+    the rate is B / (osl TPOT). A prompt waits as in M/D/1 for the prefills before it (mean
+    rho / 2 / (1 - rho) of a prompt's time; Pollaczek 1930)."""
+    k, room = replica.constants, _room(replica, lengths)
+    batch = np.asarray(batch, dtype=float)
+    output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
+    own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
+    tpot = tpot_at(replica, batch, lengths)
+    requests = batch / (output * tpot)
+    busy = np.maximum(requests * marginal, batch / np.maximum(room, 1e-9))
+    safe = np.clip(requests * marginal, 0.0, _FULL)
+    wait = safe / 2.0 / (1.0 - safe) * marginal
+    around = np.where(np.asarray(replica.plan.dp) > 1, k.dp_wait, 0.5) * tpot
+    first = k.open_fixed * k.ttft_fixed + own + 2.0 * around
+    tail = first + _TAIL * (wait + around)
+    return Steady(
+        batch, room, first + wait, tpot, np.maximum(tail, first + wait),
+        _tpot_tail(replica, batch, lengths, tpot), requests, batch / tpot, busy,
+    )  # fmt: skip
+
+
+def at_rate(replica: Replica, lengths: Lengths, rate: Column) -> Steady:
+    """Steady state with `rate` requests per second offered to one replica (Poisson). Where the rate cannot
+    be held, the replica runs full: utilisation says by how much, and the first token has no mean."""
+    wanted = np.asarray(rate, dtype=float)
+    batch = _largest(replica, lengths, lambda s: s.requests <= wanted)
+    state = at_batch(replica, lengths, batch)
+    over = wanted > state.requests * (1.0 + 1e-3)
+    busy = np.where(over, wanted / np.maximum(state.requests, 1e-12), state.utilisation)
+    return state._replace(utilisation=busy)
+
+
+def within(replica: Replica, lengths: Lengths, ttft: Column = np.inf, tpot: Column = np.inf) -> Steady:
+    """The most loaded steady state of a replica whose 99th percentiles stay within `ttft` and `tpot` (s),
+    with Poisson arrivals; a batch of 0.001 where none does (check ttft_p99 and tpot_p99)."""
+    return at_batch(
+        replica,
+        lengths,
+        _largest(
+            replica,
+            lengths,
+            lambda s: (s.ttft_p99 <= ttft) & (s.tpot_p99 <= tpot) & (s.utilisation <= 1.0),
+        ),
+    )
+
+
+def _largest(replica: Replica, lengths: Lengths, accepted: Callable[[Steady], Column]) -> Column:
+    """The greatest batch up to capacity that is accepted, by halving the logarithm of the batch.
+    `accepted` must be true below some batch and false above."""
+    room = np.maximum(_room(replica, lengths), _LEAST)
+    passed = accepted(at_batch(replica, lengths, room))
+    low, high = np.full(np.shape(passed), np.log(_LEAST)), np.broadcast_to(np.log(room), np.shape(passed))
+    low = np.where(passed, high, low)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        passed = accepted(at_batch(replica, lengths, np.exp(middle)))
+        low, high = np.where(passed, middle, low), np.where(passed, high, middle)
+    return np.exp(low)
+
+
+def max_throughput(replica: Replica, lengths: Lengths, batch_max: Column = np.inf) -> Steady:
+    """The most output tokens per second of a replica with an endless queue of requests, prefill included.
+
+    The batch is what the cache holds (at most `batch_max`); time per token is the mean of prefilling in
+    steps of its own and of mixing prefill evenly into the decode steps. First token: no meaning (NaN).
+    """
+    room = _room(replica, lengths)
+    batch = np.minimum(np.maximum(room, 1.0), batch_max)
+    output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
+    share = batch / output  # prompts per output token
+    apart = token_time(replica, batch, lengths.context) + share * prompt_time(replica, lengths.input)
+    fresh = np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+    ranks = np.asarray(replica.plan.dp, dtype=float)
+    pipes = np.asarray(replica.plan.pp, dtype=float)
+    mixed = Load(batch, lengths.context, share * fresh / pipes, lengths.input, ranks)
+    together = mixed_step(replica, mixed).time / replica.plan.accept
+    wait = np.where(np.asarray(replica.plan.dp) > 1, replica.constants.ranks_wait, 1.0)
+    tpot = 0.5 * (apart + together) * wait
+    nothing = np.full(np.shape(tpot), np.nan)
+    requests = np.where(room >= 1.0, batch / (output * tpot), 0.0)
+    return Steady(batch, room, nothing, tpot, nothing, nothing, requests, requests * output, np.ones(np.shape(tpot)))
+
+
+class Pools(NamedTuple):
+    """Separate prefill and decode replicas: one of each, and how many."""
+
+    prefill: Replica
+    decode: Replica
+    prefill_workers: Column
+    decode_workers: Column
+
+
+def disaggregated(pools: Pools, lengths: Lengths, concurrency: Column, bursts: Column = 1.0) -> Steady:
+    """Steady state of separate pools with `concurrency` requests in flight over all of them.
+
+    Decode is not disturbed: B = (C / workers) osl TPOT / (osl TPOT + TTFT). The first token waits for the
+    cache's transfer, for the prompts before it, and for the prefill pool where that is the bottleneck.
+    """
+    c, k = np.asarray(concurrency, dtype=float), pools.prefill.constants
+    output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
+    held = _room(pools.decode, lengths)
+    room = _unless_empty(held)
+    own, marginal = prefill_time(pools.prefill, lengths.input), prompt_time(pools.prefill, lengths.input)
+    per_prompt = marginal / pools.prefill_workers
+    each = c / pools.decode_workers
+    fixed = k.open_fixed * k.ttft_fixed + own + k.transfer + k.slot * c
+    batch, ttft = np.minimum(each, room), fixed
+    for _ in range(2 * _PASSES):
+        tpot = token_time(pools.decode, batch, lengths.context)
+        queue = np.maximum(c * per_prompt - output * tpot, 0.0)
+        full = np.maximum(each / room - 1.0, 0.0) * output * tpot
+        ttft = fixed + 0.5 * tpot + queue + full + bursts * k.burst * np.maximum(c - 1.0, 0.0) * per_prompt
+        batch = 0.5 * batch + 0.5 * np.minimum(each * output * tpot / (output * tpot + ttft), room)
+    tpot = token_time(pools.decode, batch, lengths.context)
+    requests = c / (ttft + (output - 1.0) * tpot)
+    tail = ttft + bursts * np.maximum(c - 1.0, 0.0) * per_prompt
+    busy = np.maximum(requests * per_prompt, batch / np.maximum(room, 1e-9))
+    return Steady(batch, held, ttft, tpot, tail, tpot, requests, requests * output, busy)

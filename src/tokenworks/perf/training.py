@@ -1,0 +1,217 @@
+"""One training step of one model on one kind of chip, for any number of layouts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tokenworks.perf import training_network as network
+from tokenworks.perf.layout import Layout, Software
+from tokenworks.perf.memory import training_memory, usable_memory
+from tokenworks.perf.roofline import Column
+from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_layer import Bench, Work, body_work, head_work
+from tokenworks.records import Hardware
+from tokenworks.workload.architecture import Architecture
+from tokenworks.workload.matrices import RECURRENT
+
+__all__ = ["Layout", "Software", "TrainingConstants", "TrainingStep", "step", "usable_memory"]
+
+_JOIN = 4.0  # exponent that joins two streams of which the longer nearly decides
+BOUNDS = ("compute", "memory", "network", "launch")
+_BOUND_PARTS: Mapping[str, int] = MappingProxyType({
+    "compute": 0, "attention": 0, "logits": 0, "pp_bubble": 0, "elementwise": 1, "optimizer": 1,
+    "tp": 2, "cp": 2, "ep": 2, "pp_p2p": 2, "dp": 2, "host": 3,
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """Columns of one call. Seconds: step_time, floor (physical), ceiling (nothing overlaps), parts (they
+    sum to step_time). bound: index into BOUNDS of the largest kind of part. Bytes: memory by purpose,
+    peak_memory."""
+
+    step_time: Column
+    floor: Column
+    ceiling: Column
+    parts: Mapping[str, Column]
+    bound: Column
+    memory: Mapping[str, Column]
+    peak_memory: Column
+
+
+@dataclass(frozen=True)
+class _Micro:
+    """Seconds per micro-batch over the whole depth: what is seen, and what is on the wire in all."""
+
+    work: Work
+    tp: Column
+    cp: Column
+    ep: Column
+    sync: Column
+    host: Column
+    wire: Column
+
+
+def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
+    """Collectives inside the layers of one micro-batch, and the host's part."""
+    c, lay = bench.constants, bench.layout
+    net = network.tiers(bench.hardware, c)
+    hidden_ep = 1.0 if not lay.software.expert_overlap else c["ep_overlapped"]
+    seen = net._replace(fast=net.fast / c["ep_fast"], slow=net.slow / c["ep_slow"], fast_latency=c["ep_latency"])
+    tp: Column = 0.0
+    cp: Column = 0.0
+    ep: Column = 0.0
+    wire_ep: Column = 0.0
+    experts = 0.0
+    for layer, count in arch.layers:
+        tp = tp + count * network.tensor_time(layer, arch.hidden, lay, net)
+        cp = cp + count * network.context_time(layer, lay, net) * 3.0
+        ep = ep + count * network.expert_time(layer, arch.hidden, lay, seen)
+        wire_ep = wire_ep + count * network.expert_time(layer, arch.hidden, lay, net)
+        experts += count * float(layer.ffn is not None and layer.ffn.experts > 0)
+    tp_all = tp * (1.0 + c["tp_backward"] + lay.full)
+    exchanges = 4.0 + 2.0 * lay.full
+    graph = c["graph_sync"] if lay.software.graph else 1.0
+    fused = 0.0 if c.framework.get("xla") else 1.0
+    return _Micro(
+        work=work,
+        tp=tp_all * c["tp_exposed"],
+        cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
+        ep=ep * exchanges * c.expert_software * hidden_ep,
+        sync=fused * graph * c["expert_sync"] * c.expert_software * experts,
+        host=fused * (c["host_dense"] * (arch.depth - experts) + c["host_expert"] * experts),
+        wire=tp_all + cp + wire_ep * exchanges,
+    )
+
+
+def _layers(micro: _Micro) -> Column:
+    """Seconds of the chip's own streams per micro-batch, host apart."""
+    w = micro.work
+    return w.gemm + w.attention + w.elementwise + w.permute + micro.tp + micro.cp + micro.ep
+
+
+def _busiest(arch: Architecture, layout: Layout, body: Column, head: Column) -> tuple[Column, Column]:
+    """Seconds per micro-batch of the slowest stage and of an average one.
+
+    Even split: layers / pp, and the logits on the last stage. uneven: embedding and loss count as a layer
+    each. Mixture models: the split is balanced by hand, as their published recipes do.
+    """
+    mean = (body + head) / layout.pp
+    moe = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
+    layer = body / arch.depth
+    counted = np.maximum(layer * np.ceil((arch.depth + 2.0) / layout.pp), mean)
+    last = body / layout.pp + head
+    slow = np.where(np.asarray(layout.uneven) > 0, counted, last)
+    return np.where((np.asarray(layout.pp) > 1) & (not moe), slow, mean), mean
+
+
+def _data(arch: Architecture, bench: Bench, micro_time: Column) -> tuple[Column, Column, Column]:
+    """Exposed data-parallel seconds per step, seconds on the wire per step, and optimizer seconds."""
+    c, lay = bench.constants, bench.layout
+    net = network.tiers(bench.hardware, c)
+    local = network.local_parameters(arch, lay)
+    m = lay.micro_batches
+    gradient = float(c.framework.get("gradient_bytes", 2.0))
+    trained = c["adapter_share"] if lay.software.adapter else 1.0
+    plain = trained * network.data_time(local, gradient, 2.0, lay, net)
+    hidden = c["dp_budget"] * micro_time * np.where(np.asarray(lay.pp) > 1, np.minimum(m, lay.pp), 1.0)
+    share = c["dp_exposed"]
+    seen = share * plain + np.maximum((1.0 - share) * plain - hidden, 0.0)
+    if not c.framework.get("overlap", True):
+        seen = plain
+    sharded = network.sharded_time(local, float(arch.depth), lay, c["fsdp_latency"], net)
+    joined = (micro_time**_JOIN + sharded**_JOIN) ** (1.0 / _JOIN) - micro_time
+    whole = m * (joined + share * sharded) + network.replica_time(local, lay, net)
+    three = np.asarray(lay.zero) >= 3
+    wire = np.where(three, m * sharded, plain)
+    held = local.dense + local.expert + local.ends
+    zero = np.where(np.asarray(lay.zero) >= 1, lay.shard, 1.0)
+    traffic = trained * held * (c["optimizer_shard"] / zero + np.where(three, 0.0, c["optimizer_local"]))
+    return np.where(three, whole, seen), wire, traffic / bench.stream
+
+
+def _floor(arch: Architecture, bench: Bench, work: Work, wire: Column, optimizer: Column) -> Column:
+    """Physical lower limit: model FLOPs at nominal peak, weights and states through memory once, the longest
+    communication at nominal link rate."""
+    lay, hw, c = bench.layout, bench.hardware, bench.constants
+    kind = bench.low[0]
+    flops = work.flops_low / hw.peak[kind] + work.flops_full / hw.peak["bf16"]
+    compute = flops * lay.micro_batches / lay.pp
+    link = wire * np.minimum(c["fast_efficiency"], c["slow_efficiency"])
+    return np.maximum(np.maximum(compute, optimizer * c["stream_efficiency"]), link)
+
+
+def _hybrid(arch: Architecture) -> bool:
+    """Whether the model has recurrent layers."""
+    return any(layer.attention is not None and layer.attention.kind in RECURRENT for layer, _ in arch.layers)
+
+
+def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> TrainingStep:
+    """Predict one optimizer step of `arch` on `hardware` for every row of `layout`.
+
+    step = (m * busiest stage + bubble * (pp - 1) / vpp * mean stage + sends + data exchange seen + optimizer)
+    * software factor * (chips / 8)^straggler. Units: s and bytes. Sources: the functions called; constants:
+    catalog/data/calibration/training.yaml.
+    """
+    lay = layout.floats()
+    c = constants.for_model(_hybrid(arch))
+    bench = Bench(hardware, lay, c)
+    body, head = body_work(arch, bench), head_work(arch, bench)
+    micro = _communication(arch, bench, body)
+    own = _layers(micro)
+    with_host = (own**_JOIN + micro.host**_JOIN) ** (1.0 / _JOIN) + micro.sync
+    head_time = head.gemm + head.elementwise
+    busiest, mean = _busiest(arch, lay, with_host, head_time)
+    m, pp = lay.micro_batches, lay.pp
+    bubble = c["bubble"] * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
+    net = network.tiers(hardware, c)
+    sends = network.pipeline_time(arch.hidden, lay, net)
+    data, wire_data, optimizer = _data(arch, bench, mean)
+    scale = c.factor * (np.maximum(lay.chips, 1.0) / 8.0) ** c["straggler"]
+    scale = scale * (c.adapter_factor if lay.software.adapter else 1.0)
+    each = scale * m / pp
+    parts = {
+        "compute": each * body.gemm,
+        "attention": each * body.attention,
+        "elementwise": each * (body.elementwise + body.permute),
+        "logits": each * head_time,
+        "tp": each * micro.tp,
+        "cp": each * micro.cp,
+        "ep": each * micro.ep,
+        "host": each * (with_host - own),
+        "pp_bubble": scale * bubble,
+        "pp_p2p": scale * m * c["pp_exposed"] * sends,
+        "dp": scale * data,
+        "optimizer": scale * optimizer,
+    }
+    total = sum(parts.values())
+    wire = m / pp * micro.wire
+    open_wire = wire + m * sends + wire_data
+    body_open = (own - micro.tp - micro.cp - micro.ep + micro.host + micro.sync + head_time) * m / pp
+    textbook = (pp - 1.0) / lay.vpp * mean + m * np.maximum(busiest - mean, 0.0)
+    ceiling = np.maximum((body_open + open_wire + textbook + optimizer) * scale, total)
+    everything = body.plus(head)
+    floor = np.minimum(_floor(arch, bench, everything, wire_data, optimizer), total)
+    memory = training_memory(arch, hardware, lay, c)
+    return TrainingStep(
+        step_time=total,
+        floor=floor,
+        ceiling=ceiling,
+        parts=parts,
+        bound=_bound(parts),
+        memory=memory,
+        peak_memory=sum(memory.values()),
+    )
+
+
+def _bound(parts: Mapping[str, Column]) -> Any:
+    """Index into BOUNDS of the kind of part that takes most of the step."""
+    sums: list[Column] = [0.0] * len(BOUNDS)
+    for name, value in parts.items():
+        sums[_BOUND_PARTS[name]] = sums[_BOUND_PARTS[name]] + value
+    return np.argmax(np.stack(np.broadcast_arrays(*sums)), axis=0)

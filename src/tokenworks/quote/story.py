@@ -1,0 +1,305 @@
+"""The one story: request + world -> Quote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tokenworks import catalog, law, workload
+from tokenworks.errors import BadRequest
+from tokenworks.language import Text
+from tokenworks.quote import facts as ground
+from tokenworks.quote.design import design, make, said
+from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, System, World
+from tokenworks.search import Found, search
+from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
+from tokenworks.search.offers import hardware, missing, offers
+from tokenworks.search.problem import Offer, Problem
+from tokenworks.search.shared import STANDINGS
+from tokenworks.workload import Architecture
+
+SCHEMA = "tokenworks/quote/1"
+SHOWN = 16  # best design of each system that a job shows
+FRONT_SHOWN = 6  # and further ones from the front
+APART_SHOWN = 12
+OFFERED = (STANDINGS.index("lawful"), STANDINGS.index("licence"))
+NEED_PRICE = ("cost", MOST)  # what cannot be judged without a price
+KINDS = ("datacentre", "workstation")
+
+# pass that left nothing -> the limit to loosen, in order of what it would take
+BINDING: Mapping[str, tuple[str, ...]] = {
+    "candidates": ("make.train.within", "limits.chips_max", "limits.power"),
+    "fit": ("memory",),
+    "time": (
+        "make.train.within",
+        "make.serve.ttft_p99",
+        "make.serve.tpot_p99",
+        "make.run_on.rate",
+        "limits.chips_max",
+    ),
+    "power": ("limits.power",),
+    "price": ("limits.budget", "limits.budget.capital", "limits.budget.total"),
+    "screen": ("law",),
+}
+
+
+def quote(request: Request, world: World, version: str) -> Quote:
+    """Answer a request in a world.
+
+    Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
+    before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
+    """
+    started = time.perf_counter()
+    request = _resolved(request, world)
+    found = [(problem, search(problem)) for problem in _problems(request, world)]
+    chosen = _together(request, found)
+    shown: list[Mapping[str, Any]] = []
+    apart: list[Mapping[str, Any]] = []
+    barred: list[Mapping[str, Any]] = []
+    facts: dict[str, Fact] = ground.of_place(world, request.where)
+    fronts: list[str] = []
+    best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
+    for (problem, result), rows in zip(found, chosen, strict=True):
+        state = result.state
+        own = [design(state, int(r)) for r in rows]
+        shown += own
+        on_front = {int(r) for r in front(state.designs, preference(state))} if len(state.designs) else set()
+        fronts += [d["id"] for d, r in zip(own, rows, strict=True) if int(r) in on_front]
+        best[make(problem)] = own[0]["id"] if own else None
+        aside = _apart_rows(result)
+        apart += [design(state, int(r)) for r in aside] + _incomplete(problem)
+        barred += _barred(problem, result)
+        for row in (*rows, *aside):
+            offer = problem.offers[int(state.designs["system"][int(row)])]
+            facts |= {**ground.of_offer(offer), **_prices(world, offer)}
+    content = {
+        "schema": SCHEMA,
+        "id": _identity(request, world, version),
+        "version": version,
+        "request": request.source,
+        "world": {
+            "date": world.date.isoformat(),
+            "catalog": world.catalog,
+            "law_known_to": world.law_known_to.isoformat(),
+            "stale": world.stale,
+            "scenarios": list(world.scenarios),
+        },
+        "search": _search(found),
+        "best": best,
+        "front": fronts,
+        "infeasible": _infeasible(found, chosen),
+        "designs": shown,
+        "apart": apart,
+        "barred": barred,
+        "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
+    }
+    return Quote(content, time.perf_counter() - started)
+
+
+# ---------------------------------------------------------------------------------------- problems
+
+
+def _resolved(request: Request, world: World) -> Request:
+    """Names checked against the catalog; chip families spelt out."""
+    first = str(world.law["meta"]["known_from"])
+    if request.when.isoformat() < first:
+        raise BadRequest("'{value}' is before the first rule ({first})", field="when", value=request.when, first=first)
+    where = catalog.resolve(world, "sites", request.where, "where")
+    for field, country in (
+        ("buyer.headquarters", request.buyer.headquarters),
+        ("ship_from", request.ship_from),
+    ):
+        if country is not None:
+            catalog.resolve(world, "sites", country, field)
+    chips: list[str] = []
+    for i, name in enumerate(request.limits.chips):
+        chips += [c for c in catalog.expand(world, "chips", name, f"limits.chips.{i}") if c not in chips]
+    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips)))
+
+
+def _problems(request: Request, world: World) -> list[Problem]:
+    return [_problem(request, world, job) for job in request.jobs]
+
+
+def architecture(model: Any, world: World, field: str) -> Architecture:
+    """The architecture of a catalog id or an inline config. Raises UnknownFact or BadRequest."""
+    if isinstance(model, Mapping):
+        return workload.read(model["config"], str(model.get("name", "model")), model.get("quantisation"))
+    key = catalog.resolve(world, "models", model, field)
+    return workload.read(world.models[key].config, key)
+
+
+def _problem(request: Request, world: World, job: Job) -> Problem:
+    field = f"make.{type(job).__name__.lower()}.model"
+    arch = architecture(job.model, world, field)
+    if isinstance(job, RunOn):
+        chip = world.chips[catalog.resolve(world, "chips", job.chip, "make.run_on.chip")]
+        good, apart = _one_chip(chip)
+    else:
+        good, apart = offers(world, request.limits.chips, KINDS)
+    return Problem(request, world, job, arch, good, apart)
+
+
+def _one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
+    """A chip by itself, as a car or a board carries it."""
+    one = Fact(1, "count", "definition: one chip by itself", assumed=True)
+    lone = {"chips_per_node": one, "unit_chips": one, "scaleup_domain": one, "rack_units": one}
+    system = System(chip.id, chip.name, chip.vendor, chip.country, lone, chip=chip.id)
+    absent = tuple(n for n in missing(chip, system) if n != "scaleout_bandwidth")
+    if absent:
+        return (), {chip.id: absent}
+    return (Offer(chip, system, hardware(chip, system), 1),), {}
+
+
+# ------------------------------------------------------------------------------------------- choice
+
+
+def _offered(found: Found) -> Ints:
+    """Rows that may be offered: lawful or with a licence, best of each chip first, then the front."""
+    d, prefer = found.state.designs, preference(found.state)
+    if not len(d):
+        return np.zeros(0, np.int64)
+    comparable = np.isfinite(d["total"]) | (prefer not in NEED_PRICE)
+    rows = np.flatnonzero(np.isin(d["standing"], OFFERED) & comparable)
+    if not len(rows):
+        return rows
+    some = d.take(rows)
+    each, edge = best_of_each(some, prefer, "system"), front(some, prefer)
+    unique = list(dict.fromkeys(int(r) for r in (*each[:SHOWN], *edge[:FRONT_SHOWN])))
+    order = {int(r): i for i, r in enumerate(ranked(some, prefer))}
+    unique.sort(key=lambda r: (int(some["standing"][r]), order[r]))
+    return np.asarray(rows[unique], np.int64)
+
+
+def _together(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
+    """Rows to show per job. With several jobs the limits hold for the sum: a row stays only if the least the
+    other jobs can do with still leaves room for it."""
+    rows = [_offered(result) for _, result in found]
+    if len(rows) < 2 or any(not len(r) for r in rows):
+        return rows
+    for column, limit in (("power", request.limits.power), ("capital", request.limits.budget)):
+        if limit is None:
+            continue
+        values = [result.state.designs[column][r] for (_, result), r in zip(found, rows, strict=True)]
+        least = [float(np.nanmin(v)) for v in values]
+        for k, v in enumerate(values):
+            rows[k] = rows[k][v <= limit - (sum(least) - least[k])]
+        if any(not len(r) for r in rows):
+            return [r[:0] for r in rows]
+    return rows
+
+
+def _apart_rows(found: Found) -> Ints:
+    """The best of each chip that cannot be compared: verdict open, or a price unknown."""
+    d = found.state.designs
+    if not len(d):
+        return np.zeros(0, np.int64)
+    open_ = d["standing"] == STANDINGS.index("apart")
+    unpriced = np.isnan(d["total"]) & (preference(found.state) in NEED_PRICE)
+    rows = np.flatnonzero(open_ | unpriced)
+    if not len(rows):
+        return rows
+    best = best_of_each(d.take(rows), "time", "system")
+    return np.asarray(rows[best[:APART_SHOWN]], np.int64)
+
+
+def _incomplete(problem: Problem) -> list[Mapping[str, Any]]:
+    """Chips for which a fact is missing without which nothing can be said, as short rows."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, names in problem.apart.items():
+        chip = problem.world.systems[key].chip if key in problem.world.systems else key
+        found.setdefault(chip, names)
+    return [
+        {
+            "make": make(problem),
+            "chip": chip,
+            "chip_name": problem.world.chips[chip].name,
+            "vendor": problem.world.chips[chip].vendor,
+            "missing": list(names),
+            "warnings": [said(Text("not known: {facts}", (("facts", ", ".join(names)),)))],
+        }
+        for chip, names in sorted(found.items())
+    ]
+
+
+def _barred(problem: Problem, found: Found) -> list[Mapping[str, Any]]:
+    """Chips that the law bars at every size that was judged."""
+    by_chip: dict[str, Any] = {}
+    followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
+    for (system, _), verdict in found.state.verdicts.items():
+        offer = problem.offers[system]
+        if law.standing(verdict, followed) == "barred":
+            by_chip.setdefault(offer.chip.id, (offer, verdict))
+    return [
+        {
+            "make": make(problem),
+            "chip": key,
+            "chip_name": offer.chip.name,
+            "vendor": offer.chip.vendor,
+            "licence": verdict.licence,
+            "review_policy": verdict.review_policy,
+            "reasons": [said(r) for r in verdict.reasons],
+            "citations": [c.rule for c in verdict.citations],
+        }
+        for key, (offer, verdict) in sorted(by_chip.items())
+    ]
+
+
+def _prices(world: World, offer: Offer) -> Mapping[str, Fact]:
+    keys = (f"{offer.system.id}/purchase", f"{offer.chip.id}/purchase", f"{offer.chip.id}/rent")
+    return {f"prices/{key}": world.prices[key] for key in keys if key in world.prices}
+
+
+# ------------------------------------------------------------------------------- search, infeasible, id
+
+
+def _search(found: Sequence[tuple[Problem, Found]]) -> Mapping[str, Any]:
+    cut: dict[str, int] = {}
+    for _, result in found:
+        for reason, n in result.state.cut.items():
+            cut[reason] = cut.get(reason, 0) + n
+    return {
+        "spanned": sum(r.state.spanned for _, r in found),
+        "scored": sum(r.state.scored for _, r in found),
+        "cut": dict(sorted(cut.items())),
+    }
+
+
+def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) -> Mapping[str, Any] | None:
+    """What binds and the nearest change that would let a design in; null where every job has a design."""
+    for (problem, result), rows in zip(found, chosen, strict=True):
+        if len(rows):
+            continue
+        limit, value = _nearest(result)
+        if not problem.offers:
+            why = Text("no chip that is known well enough can be had for {make}", (("make", make(problem)),))
+            return {"make": make(problem), "binding": {"limit": "facts", **said(why)}, "nearest": None}
+        why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
+        nearest = None
+        if value is not None:
+            change = Text("{limit} = {value} would let a design in", (("limit", limit), ("value", f"{value:.4g}")))
+            nearest = {"change": limit, "value": value, **said(change)}
+        return {"make": make(problem), "binding": {"limit": limit, **said(why)}, "nearest": nearest}
+    return None
+
+
+def _nearest(result: Found) -> tuple[str, float | None]:
+    known = result.state.nearest
+    for limit in BINDING.get(result.emptied_by or "", ()):
+        if limit in known:
+            return limit, known[limit]
+    if known:
+        limit = list(known)[-1]
+        return limit, known[limit]
+    return (BINDING.get(result.emptied_by or "", ("law",)) or ("law",))[0], None
+
+
+def _identity(request: Request, world: World, version: str) -> str:
+    text = json.dumps([request.source, world.catalog, list(world.scenarios), version], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,60 @@
+"""Requests that flow through a simulation: columns, read from a trace or drawn from a distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenworks.errors import BadRequest
+from tokenworks.records import Floats, Ints
+
+REQUESTS_MAX = 20_000_000  # of one simulation; 480 MB of columns
+
+
+@dataclass(frozen=True)
+class Requests:
+    """One row a request, in order of arrival (s from the start), with its tokens in and out.
+
+    bad_lines: lines of a trace that could not be read. bad: (line number, why) of the first of them.
+    """
+
+    arrival: Floats
+    input: Ints
+    output: Ints
+    bad_lines: int = 0
+    bad: tuple[tuple[int, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.arrival)
+
+
+def poisson(rate: float, count: int, lengths: tuple[float, float], seed: int, spread: str = "fixed") -> Requests:
+    """Draw `count` requests with exponential gaps at `rate` per second and mean `lengths` (input, output).
+
+    spread: "fixed", or "exponential" (rounded up to whole tokens). The same seed gives the same requests.
+    Raises BadRequest for a rate, count or length that is not positive.
+
+    >>> drawn = poisson(2.0, 3, (10, 5), seed=0)
+    >>> len(drawn), drawn.input.tolist(), drawn.output.tolist()
+    (3, [10, 10, 10], [5, 5, 5])
+    """
+    if not 0.0 < rate < 1e9:
+        raise BadRequest("expected a rate above 0 and below 1e9 per second", field="rate", value=rate)
+    if not 1 <= count <= REQUESTS_MAX:
+        raise BadRequest("expected 1 to {most} requests", field="requests", most=REQUESTS_MAX)
+    for name, mean in zip(("input", "output"), lengths, strict=True):
+        if not 1.0 <= mean <= 1e8:
+            raise BadRequest("expected 1 to 1e8 tokens", field=name, value=mean)
+    if spread not in ("fixed", "exponential"):
+        raise BadRequest("expected fixed or exponential", field="spread", value=spread)
+    random = np.random.Generator(np.random.PCG64(seed))
+    arrival = np.cumsum(random.exponential(1.0 / rate, count))
+    columns = [_lengths(random, mean, count, spread) for mean in lengths]
+    return Requests(arrival, columns[0], columns[1])
+
+
+def _lengths(random: np.random.Generator, mean: float, count: int, spread: str) -> Ints:
+    if spread == "fixed":
+        return np.full(count, round(mean), dtype=np.int64)
+    return np.maximum(np.ceil(random.exponential(mean, count)), 1.0).astype(np.int64)

@@ -1,0 +1,69 @@
+"""Step times as a small table, so that a simulation need not call a performance model millions of times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenworks.errors import BadRequest
+
+_PER_OCTAVE = 4  # grid points per doubling
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """Seconds of a step: base(batch, prompt tokens), bilinear between grid points, plus a slope per cached
+    token that depends on the batch (decode steps are linear in the context they read)."""
+
+    batches: tuple[float, ...]
+    prompts: tuple[float, ...]
+    base: tuple[tuple[float, ...], ...]
+    slope: tuple[float, ...]
+
+    def __call__(self, batch: int, context: float, prompt: int) -> float:
+        """Seconds of one step."""
+        i, x = _place(self.batches, batch)
+        j, y = _place(self.prompts, prompt)
+        low, high = self.base[i], self.base[i + 1]
+        one = low[j] + (low[j + 1] - low[j]) * y
+        two = high[j] + (high[j + 1] - high[j]) * y
+        slope = self.slope[i] + (self.slope[i + 1] - self.slope[i]) * x
+        return one + (two - one) * x + slope * context
+
+
+def _place(grid: tuple[float, ...], value: float) -> tuple[int, float]:
+    """The cell of a geometric grid that holds a value, and how far into it (beyond the end: the last)."""
+    if value <= grid[1]:
+        return 0, max(value - grid[0], 0.0) / (grid[1] - grid[0])
+    index = min(int(np.searchsorted(grid, value)) - 1, len(grid) - 2)
+    return index, (value - grid[index]) / (grid[index + 1] - grid[index])
+
+
+def tabulate(function: Callable[[Any, Any, Any], Any], batch_max: int, chunk: int, context: float) -> StepTable:
+    """Sample `function(batch, context tokens in all, prompt tokens)`, which takes arrays, on a grid.
+
+    `context` is the mean number of cached tokens of a sequence: the slope is taken from half to twice of it.
+    Raises BadRequest for sizes below one.
+    """
+    if batch_max < 1 or chunk < 1 or context < 1:
+        raise BadRequest("expected a batch, a chunk and a context of at least 1", field="table")
+    batches, prompts = _grid(batch_max), _grid(chunk)
+    rows, columns = np.meshgrid(batches, prompts, indexing="ij")
+    low, high = 0.5 * context * rows, 2.0 * context * rows
+    near = np.asarray(function(rows, low, columns), dtype=float)
+    far = np.asarray(function(rows[:, :1], high[:, :1], columns[:, :1]), dtype=float)
+    gap = np.maximum((high - low)[:, :1], 1.0)
+    slope = np.where(rows[:, :1] > 0, (far - near[:, :1]) / gap, 0.0)
+    base = near - slope * low
+    return StepTable(
+        tuple(batches.tolist()), tuple(prompts.tolist()), tuple(tuple(r) for r in base.tolist()),
+        tuple(slope[:, 0].tolist()),
+    )  # fmt: skip
+
+
+def _grid(most: int) -> Any:
+    count = max(int(np.ceil(np.log2(max(most, 2)) * _PER_OCTAVE)) + 1, 2)
+    return np.unique(np.concatenate([[0.0], np.round(np.geomspace(1.0, max(most, 2), count))]))

@@ -1,0 +1,225 @@
+"""Fit the training constants anew: damped Gauss-Newton on the logarithm of step time, shrunk to the priors.
+
+Deterministic, numpy only. A constant belongs to a chip generation and precision, a framework family, a
+software generation, or to all runs; never to one run.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenworks.errors import TokenworksError
+from tokenworks.perf.layout import Layout
+from tokenworks.perf.training import step
+from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_layer import Bench
+from tokenworks.records import Floats, World
+from tokenworks.validate.scoring import measured_rate
+from tokenworks.validate.training import Run, choose_recompute, read_run
+
+Path = tuple[Any, ...]
+_STRIDE = 0.5  # longest move of one round, in logarithms
+_NUDGE = 0.02  # finite difference, in logarithms
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured run: what the model needs, the logarithm of its measured step time, its weight and
+    group."""
+
+    run: Run
+    layout: Layout
+    truth: float
+    weight: float
+    group: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Constants of one kind that touch disjoint runs, so that one evaluation gives all their derivatives.
+
+    owner names the constant that a sample depends on, or None. spread: prior standard deviation (logarithm).
+    """
+
+    paths: tuple[Path, ...]
+    owner: Callable[[Sample], Path | None]
+    spread: float
+
+
+def prepare(records: Iterable[Mapping[str, Any]], world: World) -> list[Sample]:
+    """Read every record that has a measurement and can be expressed; runs of one configuration share a weight
+    of one."""
+    found: list[tuple[Run, float, str]] = []
+    for record in records:
+        rate = measured_rate(record)
+        if not rate:
+            continue
+        try:
+            run = read_run(record, world)
+        except TokenworksError:
+            continue
+        seconds = run.plan.tokens / rate / run.plan.chips
+        found.append((run, math.log(seconds), str(record.get("config_group"))))
+    sizes: dict[str, int] = {}
+    for _, _, group in found:
+        sizes[group] = sizes.get(group, 0) + 1
+    return [Sample(run, choose_recompute(run)[0], truth, 1.0 / sizes[group], group) for run, truth, group in found]
+
+
+def constants_of(sample: Sample, calibration: Mapping[str, Any]) -> TrainingConstants:
+    """A sample's constants under a calibration."""
+    hw = sample.run.hardware
+    return TrainingConstants.from_calibration(
+        calibration, hw.generation, hw.vendor, sample.layout.software, hw.chip, float(hw.scaleup_domain)
+    )
+
+
+def residuals(samples: Sequence[Sample], calibration: Mapping[str, Any]) -> Floats:
+    """log(predicted / measured) step time of every sample."""
+    return np.array(
+        [
+            math.log(float(step(s.run.arch, s.run.hardware, s.layout, constants_of(s, calibration)).step_time))
+            - s.truth
+            for s in samples
+        ]
+    )
+
+
+def _get(calibration: Mapping[str, Any], path: Path) -> float:
+    node: Any = calibration
+    for key in path:
+        node = node[key]
+    return float(node)
+
+
+def _prior(calibration: Mapping[str, Any], path: Path) -> float:
+    """The constant's prior: `prior` beside it in the file, else the constant itself."""
+    kind, name = path[0], path[1]
+    if kind == "generations":
+        node: Any = calibration[kind][name].get("prior", {})
+        for key in path[2:]:
+            node = node.get(key, {}) if isinstance(node, Mapping) else {}
+        found = node if isinstance(node, int | float) else None
+    elif kind == "adapter_factor":
+        found = calibration[kind].get("prior")
+    else:
+        found = calibration[kind][name].get("prior")
+    return _get(calibration, path) if found is None else float(found)
+
+
+def changed(calibration: Mapping[str, Any], values: Mapping[Path, float]) -> dict[str, Any]:
+    """A copy of the calibration with some constants replaced."""
+    fresh = copy.deepcopy(dict(calibration))
+    for path, value in values.items():
+        node: Any = fresh
+        for key in path[:-1]:
+            node = node[key]
+        node[path[-1]] = value
+    return fresh
+
+
+def spreads(calibration: Mapping[str, Any]) -> dict[str, float]:
+    """The globals that a refit may move -> standard deviation of their prior."""
+    return {name: float(spread) for name, spread in calibration["refit"].items()}
+
+
+def bundles(calibration: Mapping[str, Any], free: Mapping[str, float]) -> list[Bundle]:
+    """All constants that are fitted: `free` globals (name -> prior spread), shares per generation and
+    precision, framework factors, software generations of mixtures."""
+    generations = calibration["generations"]
+
+    def known(sample: Sample) -> str | None:
+        name = constants_of(sample, calibration).generation
+        return name if name in generations else None
+
+    def share(kinds: tuple[str, ...], sample: Sample) -> Path | None:
+        name = known(sample)
+        low = Bench(sample.run.hardware, sample.layout, sample.run.constants).low[0]
+        kind = "bf16" if "bf16" in kinds else low
+        if name is None or kind not in kinds or kind not in generations[name]["gemm"]:
+            return None
+        return ("generations", name, "gemm", kind)
+
+    def attention(sample: Sample) -> Path | None:
+        name = known(sample)
+        return None if name is None else ("generations", name, "attention")
+
+    def framework(sample: Sample) -> Path:
+        return ("frameworks", sample.layout.software.family, "factor")
+
+    def of(kinds: tuple[str, ...]) -> tuple[Path, ...]:
+        return tuple(("generations", g, "gemm", k) for g, e in generations.items() for k in e["gemm"] if k in kinds)
+
+    found = [
+        Bundle((("globals", name, "value"),), lambda _, n=name: ("globals", n, "value"), spread)  # type: ignore[misc]
+        for name, spread in free.items()
+    ]
+    wide, low = ("bf16",), ("fp8", "int8", "fp4")
+    found.append(Bundle(of(wide), lambda s: share(wide, s), 0.15))
+    found.append(Bundle(of(low), lambda s: share(low, s), 0.15))
+    found.append(Bundle(tuple(("generations", g, "attention") for g in generations), attention, 0.15))
+    found.append(Bundle(tuple(("frameworks", f, "factor") for f in calibration["frameworks"]), framework, 0.10))
+    for i, _ in enumerate(calibration["expert_software"]):
+        path = ("expert_software", i, "value")
+        found.append(Bundle((path,), lambda _, p=path: p, 0.4))  # type: ignore[misc]
+    adapter = ("adapter_factor", "value")
+    found.append(Bundle((adapter,), lambda _, p=adapter: p, 0.2))  # type: ignore[misc]
+    return found
+
+
+def _jacobian(
+    samples: Sequence[Sample], calibration: Mapping[str, Any], kinds: Sequence[Bundle],
+    index: Mapping[Path, int], base: Floats,
+) -> Floats:  # fmt: skip
+    jacobian = np.zeros((len(samples), len(index)))
+    for bundle in kinds:
+        values = {p: _get(calibration, p) * math.exp(_NUDGE) for p in bundle.paths}
+        slope = (residuals(samples, changed(calibration, values)) - base) / _NUDGE
+        for row, sample in enumerate(samples):
+            path = bundle.owner(sample)
+            if path is not None:
+                jacobian[row, index[path]] += slope[row]
+    return jacobian
+
+
+def fit(
+    samples: Sequence[Sample], calibration: Mapping[str, Any], free: Mapping[str, float], *, rounds: int = 5,
+    tail: float = 0.08,
+) -> dict[str, Any]:  # fmt: skip
+    """The calibration with its constants fitted to the samples.
+
+    Minimises the soft L1 loss of the residuals (weight one per configuration group; beyond `tail` an error
+    counts linearly) plus the squared distance to their priors in prior standard deviations.
+    """
+    kinds = bundles(calibration, free)
+    paths = [p for b in kinds for p in b.paths]
+    index = {p: i for i, p in enumerate(paths)}
+    spread = np.array([b.spread for b in kinds for _ in b.paths])
+    start = np.log([_prior(calibration, p) for p in paths])
+    theta = start.copy()
+    weight = np.array([s.weight for s in samples])
+    now = changed(calibration, dict(zip(paths, np.exp(theta).tolist(), strict=True)))
+    for _ in range(rounds):
+        error = residuals(samples, now)
+        jacobian = _jacobian(samples, now, kinds, index, error)
+        soft = weight / np.sqrt(1.0 + (error / tail) ** 2) / tail**2
+        normal = jacobian.T @ (jacobian * soft[:, None]) + np.diag(spread**-2.0)
+        gradient = jacobian.T @ (soft * error) + (theta - start) / spread**2
+        theta = theta - np.clip(np.linalg.solve(normal, gradient), -_STRIDE, _STRIDE)
+        now = changed(calibration, dict(zip(paths, np.exp(theta).tolist(), strict=True)))
+    return now
+
+
+def folds(samples: Sequence[Sample], parts: int) -> list[tuple[list[Sample], list[Sample]]]:
+    """(fitted, held out) pairs split by configuration group, so that no configuration is on both sides."""
+    groups = sorted({s.group for s in samples})
+    place = {g: i % parts for i, g in enumerate(groups)}
+    return [
+        ([s for s in samples if place[s.group] != k], [s for s in samples if place[s.group] == k]) for k in range(parts)
+    ]

@@ -1,0 +1,107 @@
+"""What every simulated farm must obey, whatever the load."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenworks.simulate.core import Engine
+from tokenworks.simulate.requests import Requests
+from tokenworks.simulate.serving import ROUTERS, Farm, Level, Result, simulate, summary
+
+rows = st.lists(st.tuples(st.floats(0, 50), st.integers(1, 300), st.integers(1, 40)), min_size=1, max_size=60)
+farms = st.builds(
+    Farm,
+    st.integers(1, 4),
+    st.builds(Engine, st.integers(1, 8), st.integers(200, 2000), st.integers(1, 512), st.booleans()),
+    st.sampled_from(ROUTERS),
+)
+
+
+def step(batch: int, context: float, prompt: int) -> float:
+    """A plausible engine: fixed launch, a cost per sequence, per cached and per prompt token."""
+    return 0.01 + 0.001 * batch + 1e-6 * context + 1e-4 * prompt
+
+
+def requests(given_rows: list[tuple[float, int, int]]) -> Requests:
+    ordered = sorted(given_rows)
+    columns = [np.array(c) for c in zip(*ordered, strict=True)]
+    return Requests(columns[0].astype(float), columns[1].astype(np.int64), columns[2].astype(np.int64))
+
+
+def run(given_rows: list[tuple[float, int, int]], farm: Farm) -> Result:
+    return simulate(requests(given_rows), farm, step)
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows, farms)
+def test_littles_law(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
+    """The integral of requests in the system equals the sum of their sojourns (Little 1961)."""
+    result = run(given_rows, farm)
+    sojourns = (result.done - result.requests.arrival)[result.finished]
+    assert result.area == pytest.approx(float(np.sum(sojourns)), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows, farms)
+def test_no_request_is_lost_and_order_holds(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
+    result = run(given_rows, farm)
+    fits = result.requests.input + result.requests.output <= farm.engine.cache
+    assert np.array_equal(result.finished, fits)
+    kept = result.finished
+    assert np.all(result.first[kept] > result.requests.arrival[kept])
+    assert np.all(result.done[kept] >= result.first[kept])
+    single = result.requests.output[kept] == 1
+    assert np.array_equal(result.done[kept] == result.first[kept], single)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows, farms)
+def test_busy_time_is_within_the_span(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
+    result = run(given_rows, farm)
+    span = result.end - float(result.requests.arrival[0])
+    assert result.busy <= farm.replicas * span * (1 + 1e-9) + 1e-12
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows, st.integers(1, 8))
+def test_work_is_conserved_by_one_server(given_rows: list[tuple[float, int, int]], slots: int) -> None:
+    """A machine with room is never idle while a request waits: with prompt-only work in steps that take as
+    long as their tokens, it is busy exactly for the sum of the work."""
+    plain = [(arrival, tokens, 1) for arrival, tokens, _ in given_rows]
+    farm = Farm(1, Engine(slots, 10**9, 10**9))
+    result = simulate(requests(plain), farm, lambda batch, context, prompt: 1e-3 * prompt)
+    ordered = sorted(plain)
+    clock = idle = 0.0
+    for arrival, tokens, _ in ordered:  # a single server by hand
+        idle += max(arrival - clock, 0.0)
+        clock = max(clock, arrival) + 1e-3 * tokens
+    assert result.busy == pytest.approx(sum(1e-3 * t for _, t, _ in ordered))
+    assert result.end == pytest.approx(clock)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows, farms)
+def test_same_input_same_answer(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
+    level = Level(1.0, 0.1)
+    assert summary(run(given_rows, farm), level) == summary(run(given_rows, farm), level)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows, st.integers(1, 4), st.booleans())
+def test_jumping_gives_the_same_as_stepping(
+    given_rows: list[tuple[float, int, int]], replicas: int, prefill_first: bool
+) -> None:
+    """Equal steps jumped over at once end when single steps would: constant steps, compared with an engine
+    whose every token is replayed one by one."""
+    farm = Farm(replicas, Engine(6, 2000, 64, prefill_first))
+    jumped = simulate(requests(given_rows), farm, lambda batch, context, prompt: 0.5)
+    kept = jumped.finished & (jumped.requests.output > 1)
+    gaps = (jumped.done - jumped.first)[kept] / 0.5
+    least = jumped.requests.output[kept] - 1
+    assert np.all(gaps >= least - 1e-6)  # one token a step at most
+    assert gaps == pytest.approx(np.round(gaps), abs=1e-6)  # a whole number of steps
+    if not prefill_first:
+        assert gaps == pytest.approx(least.astype(float), abs=1e-6)  # mixed: never skipped

@@ -1,0 +1,158 @@
+"""The training step: sums, limits, monotony, scalar against vector, memory, constants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from training_bench import A100, CALIBRATION, DENSE, GOODPUT, GPT_175B, H100, MIXTURE, SMALL, constants
+
+from tokenworks.perf.goodput import goodput, reliability
+from tokenworks.perf.layout import Layout, Software
+from tokenworks.perf.training import BOUNDS, step, usable_memory
+from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.workload import flops_per_token
+
+EIGHT = replace(SMALL, ep=8.0)
+
+
+@pytest.mark.parametrize(("arch", "layout"), [(DENSE, SMALL), (MIXTURE, EIGHT)])
+def test_the_parts_sum_to_the_step_and_lie_within_its_limits(arch, layout):
+    found = step(arch, H100, layout, constants())
+    assert sum(found.parts.values()) == pytest.approx(found.step_time, rel=1e-12)
+    assert sum(found.memory.values()) == pytest.approx(found.peak_memory, rel=1e-12)
+    assert 0 < found.floor < found.step_time <= found.ceiling
+    assert BOUNDS[int(found.bound)] in ("compute", "memory")
+
+
+def test_no_step_beats_its_model_flops_at_peak():
+    tokens = 128 * 8192
+    least = flops_per_token(DENSE, 8192).training_causal * tokens / (8 * H100.peak["bf16"])
+    found = step(DENSE, H100, SMALL, constants())
+    assert found.step_time > least
+    assert found.floor == pytest.approx(least, rel=0.02)
+
+
+def test_rows_of_a_column_equal_single_calls():
+    tp = np.array([1, 2, 4, 8, 8])
+    dp = np.array([8, 4, 2, 1, 8])
+    micro = np.array([1, 2, 1, 4, 1])
+    rows = replace(SMALL, tp=tp, dp=dp, micro_batch=micro)
+    together = step(MIXTURE, H100, rows, constants())
+    for i in range(len(tp)):
+        one = replace(SMALL, tp=int(tp[i]), dp=int(dp[i]), micro_batch=int(micro[i]))
+        alone = step(MIXTURE, H100, one, constants())
+        assert together.step_time[i] == pytest.approx(alone.step_time, rel=1e-12)
+        assert together.peak_memory[i] == pytest.approx(alone.peak_memory, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "faster",
+    [
+        {"memory_bandwidth": 2 * H100.memory_bandwidth},
+        {"scaleup_bandwidth": 2 * H100.scaleup_bandwidth},
+        {"scaleout_bandwidth": 2 * H100.scaleout_bandwidth},
+        {"peak": {k: 2 * v for k, v in H100.peak.items()}},
+    ],
+)
+def test_a_faster_part_never_slows_the_step(faster):
+    layout = Layout(tp=8.0, pp=4.0, vpp=2.0, dp=4.0, ep=8.0, global_batch=256.0, sequence=4096.0)
+    slow = step(MIXTURE, H100, layout, constants())
+    fast = step(MIXTURE, replace(H100, **faster), layout, constants())
+    assert fast.step_time < slow.step_time
+
+
+def test_recomputation_costs_time_and_saves_memory():
+    plain = step(GPT_175B, A100, Layout(tp=8.0, pp=8.0, global_batch=64.0, sequence=2048.0), constants(A100))
+    full = step(
+        GPT_175B,
+        A100,
+        Layout(tp=8.0, pp=8.0, global_batch=64.0, sequence=2048.0, recompute=2.0),
+        constants(A100),
+    )
+    assert 1.2 < full.step_time / plain.step_time < 1.4
+    assert full.memory["activations"] < 0.5 * plain.memory["activations"]
+
+
+def test_sharding_the_states_divides_them():
+    memory = [step(DENSE, H100, replace(SMALL, zero=float(z)), constants()).memory for z in range(4)]
+    for level, part in ((1, "optimizer"), (2, "gradients"), (3, "weights")):
+        assert memory[level][part] == pytest.approx(memory[level - 1][part] / 8)
+
+
+def test_interleaving_shrinks_the_bubble():
+    base = Layout(tp=4.0, pp=8.0, dp=1.0, global_batch=16.0, sequence=4096.0)
+    one, four = (step(DENSE, H100, replace(base, vpp=v), constants()) for v in (1.0, 4.0))
+    assert four.parts["pp_bubble"] < one.parts["pp_bubble"]
+
+
+def test_weak_scaling_keeps_the_rate_nearly():
+    near = step(DENSE, H100, SMALL, constants())
+    far = step(DENSE, H100, replace(SMALL, dp=1024.0, global_batch=128.0 * 128), constants())
+    assert 1.0 < far.step_time / near.step_time < 1.3
+
+
+@pytest.mark.parametrize(
+    ("arch", "layout", "seconds"),
+    [
+        # Korthikanti et al., arXiv 2205.05198, table 5: 175B on 64 A100, sequence and selective recomputation
+        (GPT_175B, Layout(tp=8.0, pp=8.0, vpp=3.0, global_batch=64.0, sequence=2048.0, recompute=1.0), 13.75),
+        # the same with full recomputation and without sequence parallelism
+        (
+            GPT_175B,
+            Layout(
+                tp=8.0,
+                pp=8.0,
+                vpp=3.0,
+                global_batch=64.0,
+                sequence=2048.0,
+                recompute=2.0,
+                sequence_parallel=0.0,
+            ),
+            18.13,
+        ),
+    ],
+)
+def test_published_megatron_steps(arch, layout, seconds):
+    software = Software("megatron-lm", 2022.0)
+    found = step(arch, A100, replace(layout, software=software, precision="fp16"), constants(A100, software))
+    assert found.step_time == pytest.approx(seconds, rel=0.15)
+
+
+def test_an_unmeasured_chip_takes_its_vendors_mean_and_an_unknown_vendor_the_mean_of_all():
+    known = TrainingConstants.from_calibration(CALIBRATION, "hopper", "NVIDIA", Software())
+    cousin = TrainingConstants.from_calibration(CALIBRATION, "rubin", "NVIDIA", Software())
+    stranger = TrainingConstants.from_calibration(CALIBRATION, "biren", "Biren", Software("none of ours"))
+    assert (known.evidence, cousin.evidence, stranger.evidence) == ("generation", "vendor", "all")
+    shares = [e["gemm"]["bf16"] for e in CALIBRATION["generations"].values() if e["vendor"] == "NVIDIA"]
+    assert cousin.gemm["bf16"] == pytest.approx(np.mean(shares))
+    assert cousin.factor == CALIBRATION["frameworks"]["megatron-bridge"]["factor"]
+    assert not stranger.known_framework
+
+
+def test_every_constant_says_what_it_means_and_whether_it_was_fitted():
+    for name, entry in CALIBRATION["globals"].items():
+        assert entry["meaning"], name
+        assert entry.get("assumed") or entry.get("fitted"), name
+        assert bool(entry.get("fitted")) == (name in CALIBRATION["refit"]), name
+    assert CALIBRATION["fitted_on"]["runs"] > CALIBRATION["fitted_on"]["groups"] > 0
+
+
+def test_a_precision_the_chip_lacks_runs_at_the_next_wider_one():
+    narrow = step(DENSE, A100, replace(SMALL, precision="fp8"), constants(A100))
+    plain = step(DENSE, A100, SMALL, constants(A100))
+    assert narrow.step_time < plain.step_time  # int8 stands in
+    no_int8 = replace(A100, peak={"bf16": 312e12})
+    same = step(DENSE, no_int8, replace(SMALL, precision="fp8"), constants(A100))
+    assert same.step_time == pytest.approx(plain.step_time)
+
+
+def test_usable_memory_is_less_than_the_gibibytes_that_are_built_in():
+    assert 80e9 < usable_memory(H100, constants()) < 80 * 2**30
+
+
+def test_goodput_of_a_fleet_as_large_as_llama_3s():
+    found = goodput(np.array([8.0, 16384.0, 131072.0]), reliability(GOODPUT))
+    assert found[1] > 0.9  # arXiv 2407.21783, section 3.3.4: the paper reports over 90 % effective time
+    assert np.all(np.diff(found) < 0)
