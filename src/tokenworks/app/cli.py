@@ -15,11 +15,11 @@ from typing import Any
 
 import click
 
-from tokenworks import __version__
 from tokenworks.app.later import later
 from tokenworks.errors import TokenworksError
 from tokenworks.files import dump_json
 from tokenworks.language import LANGUAGES, Translator
+from tokenworks.version import VERSION
 
 # command -> (module, attribute, one line of help)
 COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -65,7 +65,7 @@ class Gate(click.Group):
 
 
 @click.group(cls=Gate, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="tokenworks")
+@click.version_option(VERSION, prog_name="tokenworks")
 def cli() -> None:
     """Tell it what AI you want to make, where, when, for whom and for how much: it answers with AI factories
     that are lawful, simulated and priced. Not legal advice."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tokenworks import __version__, catalog, deliver, files
+from tokenworks import catalog, deliver, files
 from tokenworks.app.options import common, options, progress
 from tokenworks.errors import BadRequest
 from tokenworks.quote import inline_models, read_request
@@ -38,7 +38,7 @@ def quote(
     request = read_request(inline_models(files.load(path), path.parent))
     facts = catalog.load(opts.catalog)
     world = catalog.world(facts, request.when)
-    answer = make_quote(request, world, __version__)
+    answer = make_quote(request, world)
     if output is not None:
         found = architectures(answer.content, world)
         for written in deliver.write(answer.content, Path(output), opts.say, found):

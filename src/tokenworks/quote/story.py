@@ -22,6 +22,7 @@ from tokenworks.search.choose import MOST, best_of_each, front, preference, rank
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
 from tokenworks.search.shared import STANDINGS
+from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
 
 SCHEMA = "tokenworks/quote/1"
@@ -49,7 +50,7 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def quote(request: Request, world: World, version: str) -> Quote:
+def quote(request: Request, world: World) -> Quote:
     """Answer a request in a world.
 
     Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
@@ -80,8 +81,8 @@ def quote(request: Request, world: World, version: str) -> Quote:
             facts |= {**ground.of_offer(offer), **_prices(world, offer)}
     content = {
         "schema": SCHEMA,
-        "id": _identity(request, world, version),
-        "version": version,
+        "id": _identity(request, world),
+        "version": VERSION,
         "request": request.source,
         "world": {
             "date": world.date.isoformat(),
@@ -300,6 +301,6 @@ def _nearest(result: Found) -> tuple[str, float | None]:
     return (BINDING.get(result.emptied_by or "", ("law",)) or ("law",))[0], None
 
 
-def _identity(request: Request, world: World, version: str) -> str:
-    text = json.dumps([request.source, world.catalog, list(world.scenarios), version], sort_keys=True, default=str)
+def _identity(request: Request, world: World) -> str:
+    text = json.dumps([request.source, world.catalog, list(world.scenarios), VERSION], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

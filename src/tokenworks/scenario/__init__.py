@@ -1,1 +1,0 @@
-"""See DESIGN in docs/architecture.md: the scenario room."""

@@ -1,0 +1,3 @@
+"""The version of the program: part of a quote's identity."""
+
+VERSION = "0.1.0"
