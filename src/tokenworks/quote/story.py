@@ -16,12 +16,12 @@ from tokenworks.errors import BadRequest
 from tokenworks.language import Text
 from tokenworks.quote import facts as ground
 from tokenworks.quote.design import design, make, said
-from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, System, World
+from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, System, Train, World
 from tokenworks.search import Found, search
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
-from tokenworks.search.shared import STANDINGS
+from tokenworks.search.shared import RENT, STANDINGS
 from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
 
@@ -30,6 +30,7 @@ SHOWN = 16  # best design of each system that a job shows
 FRONT_SHOWN = 6  # and further ones from the front
 APART_SHOWN = 12
 OFFERED = (STANDINGS.index("lawful"), STANDINGS.index("licence"))
+LONGER = 64.0  # times the asked time within which a slower design is looked for
 NEED_PRICE = ("cost", MOST)  # what cannot be judged without a price
 KINDS = ("datacentre", "workstation")
 
@@ -277,16 +278,42 @@ def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) 
     for (problem, result), rows in zip(found, chosen, strict=True):
         if len(rows):
             continue
-        limit, value = _nearest(result)
         if not problem.offers:
             why = Text("no chip that is known well enough can be had for {make}", (("make", make(problem)),))
             return {"make": make(problem), "binding": {"limit": "facts", **said(why)}, "nearest": None}
+        limit, value = _relaxed(problem) or _nearest(result)
         why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
         nearest = None
         if value is not None:
             change = Text("{limit} = {value} would let a design in", (("limit", limit), ("value", f"{value:.4g}")))
             nearest = {"change": limit, "value": value, **said(change)}
         return {"make": make(problem), "binding": {"limit": limit, **said(why)}, "nearest": nearest}
+    return None
+
+
+def _relaxed(problem: Problem) -> tuple[str, float] | None:
+    """The first single limit that, lifted, lets a design in, and the least value that does."""
+    limits, job = problem.request.limits, problem.job
+    lifted: list[tuple[str, str, Problem]] = []
+    for field, column in (("power", "power"), ("budget", "capital"), ("budget_capital", "capital"),
+                          ("budget_total", "total"), ("chips_max", "chips")):  # fmt: skip
+        if getattr(limits, field) is not None:
+            without: dict[str, Any] = {field: None}
+            request = replace(problem.request, limits=replace(limits, **without))
+            name = f"limits.{field.replace('_', '.', 1)}" if field != "chips_max" else "limits.chips_max"
+            lifted.append((name, column, replace(problem, request=request)))
+    if isinstance(job, Train) and job.within is not None:
+        more = replace(job, within=job.within * LONGER)
+        lifted.append(("make.train.within", "time", replace(problem, job=more)))
+    for name, column, easier in lifted:
+        found = search(easier)
+        rows = _offered(found)
+        if len(rows):
+            values = found.state.designs[column][rows].astype(np.float64)
+            renting = found.state.designs["acquire"][rows] == RENT
+            if name == "limits.budget":
+                values = np.where(renting, found.state.designs["total"][rows], values)
+            return name, float(np.nanmin(values))
     return None
 
 

@@ -146,14 +146,21 @@ def units(offer: Offer) -> tuple[float, float]:
     return size, float(draw) if draw else size * float(offer.hardware.power)
 
 
+def whole_units(state: State) -> Floats:
+    """Units (servers, racks) that hold the chips of every design: they are sold and powered whole."""
+    size = np.array([size for size, _ in map(units, state.problem.offers)])
+    whole: Floats = np.ceil(state.designs["chips"] / size[state.designs["system"]])
+    return whole
+
+
 def power(state: State) -> State:
     """IT and facility power, energy and carbon over the horizon; cut what exceeds the power limit."""
     d, problem = state.designs, state.problem
     if not len(d):
         return state
     c, request = problem.world.constants, problem.request
-    each = np.array([draw / size for size, draw in map(units, problem.offers)])
-    servers = d["chips"] * each[d["system"]]
+    draw = np.array([unit for _, unit in map(units, problem.offers)])
+    servers = whole_units(state) * draw[d["system"]]
     it = site.it_power(servers, d["fabric_power"], float(c["storage_power_share"].value))
     peak = site.facility_power(it, float(local(problem.world, request.where, "pue").value))
     joules = site.energy(peak, float(c["mean_load"].value), horizon(state))
@@ -213,7 +220,7 @@ def owning(state: State) -> tuple[cost.Capital, cost.Owning]:
     """Capital and cost of ownership of every design as if bought."""
     d, problem = state.designs, state.problem
     c, where, w = problem.world.constants, problem.request.where, problem.world
-    servers = d["chips"] * _servers(problem)[d["system"]]
+    servers = whole_units(state) * _servers(problem)[d["system"]]
     stored = cost.storage(servers, d["fabric_price"], float(c["storage_share"].value))
     house = cost.building(d["it_power"], float(local(w, where, "building_cost").value))
     bought = cost.capital(servers, d["fabric_price"], stored, house)
@@ -243,7 +250,8 @@ def server_price(problem: Problem, offer: Offer) -> tuple[Fact | None, float, st
 
 
 def _servers(problem: Problem) -> Floats:
-    return np.array([server_price(problem, offer)[1] for offer in problem.offers])
+    """USD of a sold unit of every offer."""
+    return np.array([server_price(problem, offer)[1] * units(offer)[0] for offer in problem.offers])
 
 
 def _rents(problem: Problem) -> Floats:
