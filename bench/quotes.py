@@ -1,6 +1,6 @@
 """Prints how fast quotes are, as ratios within one run: times depend on the machine, ratios less so.
 
-    python bench/quotes.py
+python bench/quotes.py
 """
 
 from __future__ import annotations

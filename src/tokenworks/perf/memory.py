@@ -144,7 +144,11 @@ def training_memory(
     one = (local.dense + local.expert) * layout.pp / depth
     ahead = 1.0 if constants.framework.get("xla") else 2.0  # layers gathered at once
     gathered = np.where(np.asarray(layout.zero) >= 3, ahead * _BF16 * one, 0.0)
-    base = constants["base_process"] * constants.framework.get("base", 1.0) * np.minimum(hardware.memory / 80e9, 1.0)
+    base = (
+        constants["base_process"]
+        * constants.framework.get("base", 1.0)
+        * np.minimum(hardware.memory / constants["base_full_from"], 1.0)
+    )
     parts["other"] = gathered + base + 0.0 * parts["activations"]
     return parts
 

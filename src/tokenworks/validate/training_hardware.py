@@ -14,6 +14,7 @@ from tokenworks.validate.fields import Refusal, count, number, part, string
 
 _TERA = 1e12
 _GIGA = 1e9
+_GIBI = 2.0**30  # sizes of DRAM are printed in GB and built in GiB
 Assumed = list[dict[str, Any]]
 # Peaks by kind: the record's field, and the catalog's fact.
 _PEAKS = (
@@ -101,7 +102,7 @@ def read_hardware(
         raise Refusal("missing_field", "no chip is named", field="hardware.chip")
     peaks = _peaks(given, chip)
     own = number(given, "hbm_gb", low=1e-3, high=1e6, within="hardware")
-    memory = own * _GIGA if own is not None else _fact(chip, "memory")
+    memory = own * _GIBI if own is not None else _fact(chip, "memory")
     if not memory:
         raise Refusal("missing_field", "no memory size is known", field="hardware.hbm_gb")
     bandwidth = _fact(chip, "memory_bandwidth")
