@@ -26,6 +26,7 @@ FOLDER = SOURCE / "locale" / "zh_Hant" / "LC_MESSAGES"
 CALLS = {"Text", "text", "say", "BadRequest", "UnknownFact", "Defect", "kind"}  # kind: errors.not_allowed
 SECOND = {"Refusal", "keep", "_count"}  # the sentence is the second or third argument
 WHOLE = {"Figure"}  # meaning and formula are arguments three and four
+DEGREES = {"tp", "pp", "vpp", "cp", "ep", "dp"}  # names, the same in every language
 TUPLES = {"simple"}  # title and heads are literals inside the call
 
 
@@ -62,7 +63,7 @@ def _heads(node: ast.AST) -> Iterator[str]:
     value = node.iter if isinstance(node, ast.comprehension) else node.value
     named = isinstance(node, ast.comprehension) or getattr(node.targets[0], "id", "") in ("HEAD", "TIERS")
     if named and isinstance(value, ast.Tuple) and all(isinstance(e, ast.Constant) for e in value.elts):
-        yield from (e.value for e in value.elts if isinstance(e.value, str) and len(e.value) > 3)  # tp, pp: names
+        yield from (e.value for e in value.elts if isinstance(e.value, str) and e.value not in DEGREES)
 
 
 def _in_call(node: ast.Call) -> Iterator[str]:

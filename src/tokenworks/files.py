@@ -11,8 +11,10 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,51 @@ def write(path: Path, content: str | bytes) -> None:
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write many files into a folder, all or none: they are made beside it and then moved in by their first name.
+
+    What stands in the folder under the same first names is replaced whole (a `launch` folder of yesterday does
+    not keep stale files); everything else in it is left alone. Raises BadRequest and leaves the folder as it was.
+    """
+    stage: Path | None = None
+    moved: list[str] = []
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        for name, content in contents.items():
+            write(stage / "new" / name, content)
+        folder.mkdir(exist_ok=True)
+        (stage / "old").mkdir()
+        firsts = sorted({Path(name).parts[0] for name in contents})
+        for first in firsts:
+            if (folder / first).exists() and (folder / first).is_dir() != (stage / "new" / first).is_dir():
+                raise BadRequest("is in the way: a file where a folder is to stand, or the reverse",
+                                 field=str(folder / first))  # fmt: skip
+        for first in firsts:
+            if (folder / first).exists():
+                os.replace(folder / first, stage / "old" / first)
+            moved.append(first)
+            os.replace(stage / "new" / first, folder / first)
+    except (OSError, ValueError) as error:
+        if stage is not None:
+            _put_back(folder, stage, moved)
+        why = getattr(error, "strerror", None) or error
+        raise BadRequest("cannot be written: {why}", field=str(folder), why=why) from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+    return [folder / name for name in contents]
+
+
+def _put_back(folder: Path, stage: Path, moved: list[str]) -> None:
+    """Undo the moves of a write that failed half-way."""
+    for first in moved:
+        if (stage / "old" / first).exists():
+            if (folder / first).exists():
+                os.replace(folder / first, stage / f"failed-{first}")
+            os.replace(stage / "old" / first, folder / first)
 
 
 def dump_json(value: Any) -> str:

@@ -81,7 +81,7 @@ def _line(line: Line, say: Translator) -> Lines:
     for c in dict.fromkeys(line.citations):
         dates = f" ({c.since or ''} – {c.until or ''})" if c.since or c.until else ""
         said.append(say("citation: {rule}", rule=c.rule) + dates + ("" if c.verified else f" [{say('from memory')}]"))
-    return Lines(line.regime, tuple(said))
+    return Lines(words.word(words.REGIME, line.regime, say), tuple(said))
 
 
 def verdicts(answer: Mapping[str, Any], say: Translator) -> str:
@@ -156,7 +156,7 @@ def simulation(answer: Mapping[str, Any], say: Translator) -> str:
     rows: list[Sequence[Any]] = [(say(k), v) for k, v in answer["requests"].items()]
     for name in ("ttft_s", "tpot_s", "e2e_s"):
         for stat, value in answer[name].items():
-            rows.append((f"{name} {stat}", "-" if value is None else units.duration(value)))
+            rows.append((f"{name} {stat}", "-" if value is None else words.duration(value, say)))
     rows += [(k, answer[k]) for k in ("goodput_per_s", "utilisation", "state")]
     return as_text([simple("Simulation", ("what", "value"), rows, say)])
 

@@ -6,9 +6,10 @@ Flags are those of Megatron-LM (arguments.py, Megatron Core), MindSpeed-LLM (whi
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -48,7 +49,9 @@ def plan(design: Mapping[str, Any], name: str) -> Plan:
             **{k: degrees[k] for k in ("tp", "pp", "dp")},
             "expert": int(degrees["ep"] > 1),
         }
-    kept = ("tp", "pp", "cp", "ep") if name == "train.sh" else ("tp", "pp")
+    kept = {"train.sh": ("tp", "pp", "cp", "ep", "vpp"), "maxtext.yml": ("tp", "pp", "cp", "ep")}.get(
+        name, ("tp", "pp", "vpp")
+    )
     return {"chips": design["chips"], **{k: degrees[k] for k in kept}}
 
 
@@ -57,13 +60,15 @@ def read_back(name: str, content: str) -> Plan:
     if name.endswith((".yml", ".yaml")):
         said = yaml.safe_load(content)
         if "ici_tensor_parallelism" in said:
-            degrees = {"tp": said["ici_tensor_parallelism"], "pp": said["ici_pipeline_parallelism"]}
-            return {"chips": said["num_slices"] * said["devices_per_slice"], **degrees}
+            names = {"tp": "tensor", "pp": "pipeline", "cp": "context", "ep": "expert"}
+            degrees = {k: said[f"ici_{n}_parallelism"] for k, n in names.items()}
+            return {"chips": math.prod(degrees.values()) * said["ici_fsdp_parallelism"], **degrees}
         trainer, split = said["trainer"], said["distributed_strategy"]
         return {
             "chips": trainer["devices"] * trainer["num_nodes"],
             "tp": split["tensor_model_parallel_size"],
             "pp": split["pipeline_model_parallel_size"],
+            "vpp": split["virtual_pipeline_model_parallel_size"],
         }
     words = shlex.split(content, comments=True)
 
@@ -85,7 +90,16 @@ def read_back(name: str, content: str) -> Plan:
         "pp": number("--pipeline-model-parallel-size"),
         "cp": number("--context-parallel-size"),
         "ep": number("--expert-model-parallel-size"),
+        "vpp": _virtual(words, number),
     }
+
+
+def _virtual(words: list[str], number: Callable[[str], int]) -> int:
+    """Virtual stages per rank, stated or spelt out as a layout."""
+    flag = "--pipeline-model-parallel-layout"
+    if flag in words:
+        return (words[words.index(flag) + 1].count("|") + 1) // number("--pipeline-model-parallel-size")
+    return number("--num-virtual-stages-per-pipeline-rank")
 
 
 # ---------------------------------------------------------------------------------------- Megatron
@@ -104,8 +118,9 @@ def _megatron(design: Mapping[str, Any], a: Architecture) -> str:
         ("pipeline-model-parallel-size", p["pp"]),
         ("context-parallel-size", p["cp"]),
         ("expert-model-parallel-size", p["ep"]),
+        *_stages(p, a),
         *_schedule(p),
-        ("bf16", None),
+        ("fp16" if design["precision"] == "fp16" else "bf16", None),
         *([("fp8-format", "hybrid")] if design["precision"].startswith("fp8") else []),
     ]
     if design["framework"] == "mindspeed":
@@ -130,10 +145,23 @@ def _comment(value: str) -> str:
     return re.sub(r"[^\w .,()/+-]", " ", value)
 
 
+def _stages(p: Mapping[str, Any], a: Architecture) -> list[tuple[str, Any]]:
+    """How layers lie on stages: evenly where they divide, else spelt out (E embedding, t layer, m MTP, L loss)."""
+    count = p["pp"] * p["vpp"]
+    if count == 1:
+        return []
+    if a.depth % count == 0 and not a.mtp_layers:
+        return [("num-virtual-stages-per-pipeline-rank", p["vpp"])] if p["vpp"] > 1 else []
+    least, more = divmod(a.depth, count)
+    first = (count - more) // 2  # the longer stages lie in the middle: the ends carry embedding and loss
+    sizes = [least + (first <= i < first + more) for i in range(count)]
+    stages = ["t" * n for n in sizes]
+    stages[0], stages[-1] = "E" + stages[0], stages[-1] + "m" * a.mtp_layers + "L"
+    return [("pipeline-model-parallel-layout", shlex.quote("|".join(stages)))]
+
+
 def _schedule(p: Mapping[str, Any]) -> list[tuple[str, Any]]:
     flags: list[tuple[str, Any]] = []
-    if p["vpp"] > 1:
-        flags.append(("num-virtual-stages-per-pipeline-rank", p["vpp"]))
     if p["sequence_parallel"]:
         flags.append(("sequence-parallel", None))
     if p["recompute"] == "selective":
@@ -216,13 +244,11 @@ def _maxtext(design: Mapping[str, Any]) -> str:
     return yaml.safe_dump(
         {
             "model_name": design["model"],
-            "num_slices": 1,
-            "devices_per_slice": design["chips"],
             "ici_tensor_parallelism": p["tp"],
             "ici_pipeline_parallelism": p["pp"],
             "ici_context_parallelism": p["cp"],
             "ici_expert_parallelism": p["ep"],
-            "ici_fsdp_parallelism": max(1, p["dp"] // p["ep"]),
+            "ici_fsdp_parallelism": max(1, p["dp"] // p["ep"]),  # expert ranks lie within the data ranks
             "per_device_batch_size": p["global_batch"] / design["chips"],
             "max_target_length": job["sequence"],
             "steps": max(1, round(job["tokens"] / (p["global_batch"] * job["sequence"]))),
@@ -268,8 +294,16 @@ def _vllm(design: Mapping[str, Any]) -> str:
         ("pipeline-parallel-size", p["pp"]),
         ("data-parallel-size", p["dp"]),
         ("max-model-len", job["input"] + job["output"]),
-        ("max-num-seqs", max(1, round(job.get("batch") or 1))),
+        ("max-num-seqs", max(1, math.ceil((job.get("batch") or 1) / p["dp"]))),  # of one data-parallel engine
     ]
+    local = max(1, design["chips_per_node"] // (p["tp"] * p["pp"]))
+    if p["dp"] > local:  # the other nodes run the same line with --headless and their own start rank
+        flags += [
+            ("data-parallel-size-local", local),
+            ("data-parallel-address", '"$HEAD_ADDR"'),
+            ("data-parallel-rpc-port", 13345),
+            ("data-parallel-start-rank", '"${START_RANK:-0}"'),
+        ]
     if p["ep"] > 1:
         flags.append(("enable-expert-parallel", None))
     if design["precision"].startswith("fp8"):

@@ -49,7 +49,7 @@ def blocks(quote: Mapping[str, Any], say: Translator) -> list[Block]:
 
 def _headline(quote: Mapping[str, Any], say: Translator) -> Lines:
     request, world = quote["request"], quote["world"]
-    asked = "; ".join(f"{kind} {_asked(job)}" for kind, job in request["make"].items())
+    asked = "; ".join(f"{words.word(words.MAKE, k, say)} {_asked(job)}" for k, job in request["make"].items())
     lines = [
         say("Asked: {make}, in {where}, on {date}", make=asked, where=request["where"], date=world["date"]),
         say("{n} designs considered, {scored} fully timed and priced, {shown} shown",
@@ -135,7 +135,7 @@ def _licences(quote: Mapping[str, Any], say: Translator) -> Table:
                 key,
                 (
                     d["chip_name"],
-                    line["regime"],
+                    words.word(words.REGIME, line["regime"], say),
                     words.word(words.LICENCE, line["licence"], say),
                     words.word(words.POLICY, line["review_policy"], say) or (line["exception"] or ""),
                     "; ".join(words.sentence(r, say) for r in (*line["reasons"], *line["conditions"])),
@@ -151,11 +151,11 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
     d = quote["designs"][0]
     rows: list[tuple[str, str]] = [
         (say("design"), d["id"]),
-        (say("system"), f"{d['nodes']:,} x {d['system_name']}"),
+        (say("system"), f"{d['units']:,} x {d['system_name']}"),
     ]
     for name, value in d["time_parts"].items():
         if value > 0:
-            rows.append((say("time: {part}", part=words.word(words.PART, name, say)), units.duration(value)))
+            rows.append((say("time: {part}", part=words.word(words.PART, name, say)), words.duration(value, say)))
     for name, value in d["memory"].items():
         if value > 0 and name in words.PART:
             rows.append((say("memory: {part}", part=words.word(words.PART, name, say)), units.prefixed(value, "B")))

@@ -60,6 +60,28 @@ PART: Mapping[str, Text] = {
 }
 
 
+REGIME: Mapping[str, Text] = {
+    "US item": text("US item"),
+    "US GP10": text("US General Prohibition 10"),
+    "US item, text not enforced": text("US item: the text, not enforced"),
+    "CN buyer side": text("China, buying side"),
+    "Malaysia permit": text("Malaysia, permit"),
+    "Korea national control": text("Korea, national control"),
+}
+UNIT: Mapping[str, Text] = {
+    "years": text("years"),
+    "days": text("days"),
+    "h": text("hours"),
+    "min": text("minutes"),
+}
+
+
+def duration(seconds: float, say: Translator) -> str:
+    """A time as a person would say it, with its unit in the reader's language."""
+    number, unit = units.duration(seconds).rsplit(" ", 1)
+    return f"{number} {word(UNIT, unit, say)}"
+
+
 def word(table: Mapping[str, Text], key: Any, say: Translator) -> str:
     """The word for an enum value; the value itself where there is none."""
     return say.say(table[key]) if key in table else "" if key is None else str(key)
@@ -86,8 +108,8 @@ def speed(design: Mapping[str, Any], say: Translator) -> str:
     """How long it takes, or how fast it answers."""
     p = design["predicted"]
     if "time_s" in p:
-        return units.duration(p["time_s"]["value"])
+        return duration(p["time_s"]["value"], say)
     if "period_s" in p:
-        return say("{time} a decision", time=units.duration(p["period_s"]["value"]))
+        return say("{time} a decision", time=duration(p["period_s"]["value"], say))
     first, each = p["ttft_s"]["value"], p["tpot_s"]["value"]
-    return f"TTFT {units.duration(first)}, TPOT {units.duration(each)}"
+    return f"TTFT {duration(first, say)}, TPOT {duration(each, say)}"

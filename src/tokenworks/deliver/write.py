@@ -39,8 +39,5 @@ def contents(
 def write(
     quote: Mapping[str, Any], folder: Path, say: Translator, architectures: Mapping[str, Architecture]
 ) -> list[Path]:
-    """Write all files of a quote. Raises BadRequest where the folder cannot be written."""
-    made = contents(quote, say, architectures)
-    for name, content in made.items():
-        files.write(folder / name, content)
-    return [folder / name for name in made]
+    """Write all files of a quote, or none. Raises BadRequest where the folder cannot be written."""
+    return files.write_folder(folder, contents(quote, say, architectures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,11 +97,12 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
         "system_name": offer.system.name,
         "chips": chips,
         "nodes": -(-chips // offer.node),
+        "units": math.ceil(chips / shared.units(offer)[0]),
         "chips_per_node": offer.node,
         "replicas": _whole(one, "replicas"),
         "framework": framework,
         "parallelism": {**degrees, **(_steps(problem, one) if trains else {})},
-        "precision": precision,
+        "precision": "fp16" if precision == "bf16" and not offer.chip.get("peak_bf16") else precision,
     }
 
 
@@ -224,10 +226,12 @@ def _fabric(net: shared.Wiring, offer: Offer) -> Mapping[str, Any]:
 def _power(one: Designs, offer: Offer, problem: Problem) -> Mapping[str, Any]:
     size, draw = shared.units(offer)
     c = problem.world.constants
-    liquid = "liquid" in str(offer.system.get("cooling") or "") or draw > float(c["rack_power_air"].value)
+    liquid = "liquid" in str(offer.system.get("cooling") or "")
     rack = float(c["rack_power_liquid" if liquid else "rack_power_air"].value)
-    height = float(offer.system.get("rack_units") or 1.0)
-    count = site.racks(np.ceil(one["chips"][0] / size), height, draw, float(c["rack_units"].value), max(rack, draw))
+    height, full = float(offer.system.get("rack_units") or 1.0), float(c["rack_units"].value)
+    if height >= full:  # sold as a whole rack
+        rack = max(rack, draw)
+    count = site.racks(np.ceil(one["chips"][0] / size), min(height, full), draw, full, rack)
     return {
         "power_w": _float(one, "power"),
         "it_power_w": _float(one, "it_power"),

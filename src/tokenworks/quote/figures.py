@@ -38,7 +38,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(f"{D}/chips", "count", "accelerators of the design",
            "replicas x tp x pp x cp x dp, rounded up to whole nodes",
            ("replicas", "parallelism/tp", "parallelism/pp", "parallelism/cp", "parallelism/dp", "chips_per_node")),
-    Figure(f"{D}/(nodes|replicas|racks|chips_per_node)", "count", "how many",
+    Figure(f"{D}/(nodes|units|replicas|racks|chips_per_node)", "count", "how many",
            "nodes = chips / chips_per_node; racks = units / units that fit by height and power",
            ("chips", "chips_per_node", "fact:systems/{system}/rack_units", "fact:systems/{system}/power")),
     Figure(f"{D}/parallelism/(?P<degree>\\w+)", "count", "how the job is split",

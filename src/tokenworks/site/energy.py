@@ -46,10 +46,11 @@ def carbon(joules: Column, intensity: Column) -> Column:
 
 
 def racks(units: Column, unit_height: Column, unit_power: Column, rack_height: Column, rack_power: Column) -> Column:
-    """Racks that units of a height (U) and power (W) fill, by whichever of space and power binds first.
+    """Racks that units of a height (U) and power (W) fill, by whichever of space and power binds first; a unit
+    that draws more than a rack can take fills several.
 
     >>> float(racks(10.0, 8.0, 10_200.0, 42.0, 40_000.0))
     4.0
     """
     fit = np.maximum(1.0, np.minimum(np.floor(rack_height / unit_height), np.floor(rack_power / unit_power)))
-    return np.ceil(units / fit)
+    return np.ceil(units / fit) * np.ceil(unit_power / np.maximum(rack_power, 1.0)) ** (unit_power > rack_power)
