@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup quote test test-all bench web lock messages clean
+.PHONY: setup quote test test-all bench web lock messages reference clean
 
 setup: $(STAMP)
 
@@ -39,6 +39,9 @@ web:
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.txt pyproject.toml
+
+reference: setup
+	$(BIN)/python scripts/reference.py
 
 messages: setup
 	$(BIN)/python scripts/messages.py extract

@@ -160,6 +160,10 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
         if value > 0 and name in words.PART:
             rows.append((say("memory: {part}", part=words.word(words.PART, name, say)), units.prefixed(value, "B")))
     rows.append((say("memory used of usable"), f"{d['memory']['total'] / d['memory']['usable']:.0%}"))
+    if "simulated" in d:
+        for name, stat in (("TTFT p99", "ttft_s"), ("TPOT p99", "tpot_s")):
+            seconds = d["simulated"][stat]["p99"]
+            rows.append((say("simulated: {what}", what=name), "-" if seconds is None else words.duration(seconds, say)))
     net = d["fabric"]
     switches = ", ".join(f"{n} {k}" for k, n in net["switches"].items()) or "-"
     rows += [

@@ -10,8 +10,7 @@ import numpy as np
 
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.perf import serving as perf
-from tokenworks.perf import serving_memory
-from tokenworks.perf.serving_step import Load as StepLoad
+from tokenworks.quote.confirm import farm_of, step_table
 from tokenworks.quote.request import read_request
 from tokenworks.quote.story import architecture
 from tokenworks.records import Designs, Job, RunOn, Serve, Train, World
@@ -20,8 +19,7 @@ from tokenworks.search.offers import hardware
 from tokenworks.search.problem import Offer, Problem
 from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
-from tokenworks.simulate import tables, traces
-from tokenworks.simulate.core import Engine
+from tokenworks.simulate import traces
 
 REQUESTS_MAX = 10_000_000
 
@@ -80,30 +78,6 @@ def replica_of(content: Mapping[str, Any], design: Mapping[str, Any], world: Wor
     split = design["parallelism"]
     one = Designs({k: np.array([split[k]], np.int64) for k in ("tp", "pp", "dp", "ep")})
     return serving.replica(problem, one, offer, design["precision"])
-
-
-def farm_of(replica: perf.Replica, design: Mapping[str, Any]) -> simulate.Farm:
-    """Replicas behind one queue each, with the engine's slots, cache and chunk."""
-    job = design["job"]
-    context = job["input"] + job["output"]
-    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, context, replica.constants)
-    slots = max(1, int(np.ravel(room)[0]))
-    chunk = max(1, int(replica.constants.chunk * float(np.ravel(replica.plan.dp)[0])))
-    engine = Engine(slots=slots, cache=slots * context, chunk=chunk)
-    return simulate.Farm(max(1, int(design["replicas"])), engine, "least_loaded")
-
-
-def step_table(replica: perf.Replica, farm: simulate.Farm) -> tables.StepTable:
-    """Seconds of a step by batch, cached tokens and prompt tokens, from the performance model."""
-    ranks = np.asarray(replica.plan.dp, dtype=float)
-
-    def seconds(batch: Any, context: Any, prompt: Any) -> Any:
-        each = np.asarray(context, dtype=float) / np.maximum(batch, 1.0)
-        load = StepLoad(batch, each, prompt, prompt, ranks)
-        return perf.mixed_step(replica, load).time / replica.plan.pp
-
-    context = farm.engine.cache / farm.engine.slots
-    return tables.tabulate(seconds, farm.engine.slots, farm.engine.chunk, context)
 
 
 def _requests(load: Load) -> arrivals.Requests:

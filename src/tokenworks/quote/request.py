@@ -102,7 +102,7 @@ def _mapping(value: Any, field: str, readers: Mapping[str, Reader], required: tu
         )
     for key in value:
         if key not in readers:
-            raise not_allowed(f"{field}.{key}"[:80] if field != "request" else str(key)[:80], key, readers)
+            raise not_allowed(f"{field}.{key}"[:80] if field != "request" else str(key)[:80] or field, key, readers)
     for key in required:
         if value.get(key) is None:
             raise BadRequest("is missing", field=key if field == "request" else f"{field}.{key}")

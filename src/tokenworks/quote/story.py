@@ -13,11 +13,12 @@ import numpy as np
 
 from tokenworks import catalog, law, workload
 from tokenworks.errors import BadRequest
-from tokenworks.language import Text
+from tokenworks.language import Text, text
 from tokenworks.quote import facts as ground
+from tokenworks.quote.confirm import confirm
 from tokenworks.quote.design import design, make, said
-from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, System, Train, World
-from tokenworks.search import Found, search
+from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, Serve, System, Train, World
+from tokenworks.search import Found, search, serving
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
@@ -69,11 +70,12 @@ def quote(request: Request, world: World) -> Quote:
     best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
     for (problem, result), rows in zip(found, chosen, strict=True):
         state = result.state
-        own = [design(state, int(r)) for r in rows]
+        own = _confirmed(problem, result, rows)
         shown += own
         on_front = {int(r) for r in front(state.designs, preference(state))} if len(state.designs) else set()
         fronts += [d["id"] for d, r in zip(own, rows, strict=True) if int(r) in on_front]
-        best[make(problem)] = own[0]["id"] if own else None
+        held = [d for d in own if d.get("simulated", {}).get("holds", True)]
+        best[make(problem)] = (held or own)[0]["id"] if own else None
         aside = _apart_rows(result)
         apart += [design(state, int(r)) for r in aside] + _incomplete(problem)
         barred += _barred(problem, result)
@@ -160,6 +162,25 @@ def _one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ..
 
 
 # ------------------------------------------------------------------------------------------- choice
+
+
+def _confirmed(problem: Problem, found: Found, rows: Ints) -> list[Mapping[str, Any]]:
+    """The designs of the rows; serving ones are simulated in order, best first, until one holds."""
+    made: list[Mapping[str, Any]] = []
+    settled = not isinstance(problem.job, Serve)
+    for row in rows:
+        one = design(found.state, int(row))
+        if not settled:
+            columns = found.state.designs.take(np.array([int(row)]))
+            offer = problem.offers[int(columns["system"][0])]
+            replica = serving.replica(problem, columns, offer, serving.PRECISIONS[int(columns["precision"][0])])
+            one = {**one, "simulated": confirm(one, replica)}
+            settled = one["simulated"]["holds"]
+            if not settled:
+                worse = text("one by one, simulated requests miss the service level: it is not called best")
+                one = {**one, "warnings": [*one["warnings"], said(worse)]}
+        made.append(one)
+    return made
 
 
 def _offered(found: Found) -> Ints:
