@@ -40,7 +40,7 @@ def fabric(form: str, overlay: str | None, language: str, port_gbps: float, dims
     spec = wires.FabricSpec(port_bandwidth=port_gbps * GIGABIT, dims=_dims(dims), **counts)
     built = wires.build(spec)
     world = facts.world(facts.load(opts.catalog), LAST_DAY)
-    parts = wires.pick(world.switches, world.optics, world.prices, spec.port_bandwidth, "NVIDIA")
+    parts = wires.pick(world.switches, world.optics, world.prices, spec.port_bandwidth, None, spec.radix)
     answer = wires.answer(built, wires.price(built, parts, world.prices))
     opts.answer(answer, lambda say: deliver.fabric(answer, say))
 

@@ -11,6 +11,7 @@ from tokenworks.records import BillLine, Entry, Fact
 
 SLACK = 0.999  # a port that is this much of what is wanted counts as fast enough
 INFINIBAND = "InfiniBand"
+GIGABITS_400 = 5e10  # bytes/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +39,38 @@ def pick(
     optics: Mapping[str, Entry],
     prices: Mapping[str, Fact],
     bandwidth: float,
-    vendor: str,
+    vendor: str | None,
+    radix: int | None = None,
 ) -> Parts:
     """Choose the slowest switch port that still carries `bandwidth` (bytes/s one way).
 
-    NVIDIA systems take InfiniBand, all others Ethernet. A priced switch comes before an unpriced one, then
+    NVIDIA systems take InfiniBand, all others Ethernet, nobody named (None) either. With `radix` the switch has
+    exactly so many ports, or there is none. A priced switch comes before an unpriced one, then
     the slower port, then the larger radix, then the id.
     """
-    family = [s for s in switches.values() if _fits(s, bandwidth) and (vendor == "NVIDIA") == _is_infiniband(s)]
     rank = sorted(
-        family,
-        key=lambda s: (f"{s.id}/purchase" not in prices, s.get("port_bandwidth"), -s.get("ports"), s.id),
+        (f"{s.id}/purchase" not in prices, rate, -ports, s.id)
+        for s in switches.values()
+        for ports, rate in _ways(s)
+        if rate >= bandwidth * SLACK
+        and radix in (None, ports)
+        and (vendor is None or (vendor == "NVIDIA") == _is_infiniband(s))
     )
-    switch = rank[0] if rank else None
-    port = float(switch.get("port_bandwidth")) if switch else bandwidth
+    switch = switches[rank[0][3]] if rank else None
+    port = rank[0][1] if rank else bandwidth
     modules = sorted(
         (o for o in optics.values() if o.id.startswith("xcvr") and (o.get("bandwidth") or 0) >= port * SLACK),
         key=lambda o: (f"{o.id}/purchase" not in prices, o.get("bandwidth"), -(o.get("reach") or 0), o.id),
     )
-    return Parts(switch, modules[0] if modules else None, int(switch.get("ports")) if switch else 64, port)
+    return Parts(switch, modules[0] if modules else None, -rank[0][2] if rank else radix or 64, port)
 
 
-def _fits(switch: Entry, bandwidth: float) -> bool:
+def _ways(switch: Entry) -> list[tuple[int, float]]:
+    """How a switch can be used: (ports, bytes/s a port); some split every port into 400 Gb/s ones."""
     ports, rate = switch.get("ports"), switch.get("port_bandwidth")
-    return bool(ports and rate and rate >= bandwidth * SLACK)
+    found = [(int(ports), float(rate))] if ports and rate else []
+    split = switch.get("ports_400g")
+    return [*found, (int(split), GIGABITS_400)] if split else found
 
 
 def _is_infiniband(switch: Entry) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tokenworks.language import Text, text
@@ -133,7 +133,7 @@ def placed(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
         fallback = cite(law["items"]["versions"][0])
         return Line(US_ITEM, "none", eccn, None, None, cites or (fallback,), (why,))
     exempt = law["places"]["uae_exempt"]
-    spared = asked.buyer_kind in exempt["kinds"] or asked.buyer_name in exempt["names"]
+    spared = asked.buyer_kind in exempt["kinds"] or _named(asked.buyer_name, exempt["names"])
     there = asked.destination == "AE" and in_force(exempt, on)
     if there and spared and not place.headquarters_prong(asked.hq, law, on):
         why = text("the recipient is exempt in the UAE")
@@ -144,13 +144,20 @@ def placed(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
     return _exception_or_policy(asked, eccn, law, cites)
 
 
+def _named(name: str | None, names: Iterable[str]) -> bool:
+    """Whether a buyer is one of the named groups or a unit that carries its name (Microsoft UAE)."""
+    words = set(party.plain(name or "").split())
+    return any(set(party.plain(n).split()) <= words for n in names)
+
+
 def _fields(line: Line) -> dict[str, Any]:
     return {name: getattr(line, name) for name in line.__dataclass_fields__}
 
 
 def _granted(asked: Asked, law: Mapping[str, Any]) -> Line | None:
     for grant in law["licensing"]["grants"]:
-        same = grant["country"] == asked.destination and grant["name"] == asked.buyer_name
+        same = grant["country"] == asked.destination and _named(asked.buyer_name, (grant["name"],))
+        same = same and asked.chip in grant["chips"]
         if same and in_force(grant, asked.shipment.on) and asked.shipment.quantity <= grant["quantity"]:
             why = text("granted for up to {n} chips", n=grant["quantity"])
             return Line(US_ITEM, "required", None, None, "granted", (cite(grant),), (why,))
