@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tokenworks.language import Text
-from tokenworks.records import Bools, Chip, Designs, Hardware, Job, Request, System, Verdict, World
+from tokenworks.records import Bools, Chip, Designs, Hardware, Ints, Job, Request, System, Verdict, World
 from tokenworks.workload.architecture import Architecture
 
 
@@ -46,6 +46,14 @@ class State:
     verdicts: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)  # (offer, chips) -> verdict
     nearest: Mapping[str, float] = field(default_factory=dict)  # limit -> least value that would let one in
     notes: tuple[Text, ...] = ()
+
+    def groups(self, precisions: Sequence[str]) -> Iterator[tuple[Ints, Offer, str]]:
+        """Rows of the same offer and precision: what the performance model takes in one call."""
+        d = self.designs
+        keys = d["system"] * len(precisions) + d["precision"]
+        for key in np.unique(keys):
+            system, precision = divmod(int(key), len(precisions))
+            yield np.flatnonzero(keys == key), self.problem.offers[system], precisions[precision]
 
     def keep(self, rows: Bools, reason: str) -> State:
         """Keep the marked rows and count the others under `reason`."""

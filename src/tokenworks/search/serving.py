@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory as perf_memory
 from tokenworks.perf.serving_constants import ServingConstants
 from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.records import Designs, Ints, RunOn, Serve
+from tokenworks.records import Designs, RunOn, Serve
 from tokenworks.search import shared, software, space
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.training import hardware
@@ -60,15 +59,6 @@ def _precisions(problem: Problem, offer: Offer) -> tuple[str, ...]:
     return usual
 
 
-def groups(state: State) -> Iterator[tuple[Ints, Offer, str]]:
-    """Rows of the same offer and precision."""
-    d = state.designs
-    keys = d["system"] * len(PRECISIONS) + d["precision"]
-    for key in np.unique(keys):
-        rows = np.flatnonzero(keys == key)
-        yield rows, state.problem.offers[key // len(PRECISIONS)], PRECISIONS[key % len(PRECISIONS)]
-
-
 def replica(problem: Problem, designs: Designs, offer: Offer, precision: str) -> perf.Replica:
     """The columns of the designs as the performance model names them."""
     cache = CACHE if precision.startswith(("fp8", "mxfp8", "nvfp4")) else WIDE_CACHE
@@ -88,7 +78,7 @@ def fit(state: State) -> State:
     if not len(d):
         return state
     needed, usable = np.zeros(len(d)), np.zeros(len(d))
-    for rows, offer, precision in groups(state):
+    for rows, offer, precision in state.groups(PRECISIONS):
         r = replica(state.problem, d.take(rows), offer, precision)
         one = (1.0, lengths(state.problem).context)
         parts = perf_memory.memory_parts(r.arch, r.hardware, r.plan, one, r.constants)
@@ -114,7 +104,7 @@ def _loaded(state: State) -> State:
     ttft, tpot = serve.ttft_p99 or np.inf, serve.tpot_p99 or np.inf
     names = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
     columns = {name: np.zeros(len(d)) for name in names}
-    for rows, offer, precision in groups(state):
+    for rows, offer, precision in state.groups(PRECISIONS):
         r = replica(problem, d.take(rows), offer, precision)
         steady = perf.within(r, lengths(problem), ttft, tpot)
         for name in names:
@@ -206,7 +196,7 @@ def _alone(state: State) -> State:
     assert isinstance(problem.job, RunOn)  # a contract between passes
     n = len(d)
     first, each = np.zeros(n), np.zeros(n)
-    for rows, offer, precision in groups(state):
+    for rows, offer, precision in state.groups(PRECISIONS):
         r = replica(problem, d.take(rows), offer, precision)
         first[rows] = perf.prefill_time(r, lengths(problem).input)
         each[rows] = perf.token_time(r, 1.0, lengths(problem).context)

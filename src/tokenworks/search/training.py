@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -94,15 +93,6 @@ def _batches(state: State) -> State:
     return state.keep(near, "global batch does not divide by dp x micro-batch")
 
 
-def groups(state: State) -> Iterator[tuple[Ints, Offer, str]]:
-    """Rows of the same offer and precision, which the performance model takes in one call."""
-    d = state.designs
-    keys = d["system"] * len(PRECISIONS) + d["precision"]
-    for key in np.unique(keys):
-        rows = np.flatnonzero(keys == key)
-        yield rows, state.problem.offers[key // len(PRECISIONS)], PRECISIONS[key % len(PRECISIONS)]
-
-
 def layout(problem: Problem, designs: Designs, offer: Offer, precision: str) -> Layout:
     """The columns of the designs as the performance model names them."""
     _, runs = software.training(offer.chip, problem.world.date.year)
@@ -147,7 +137,7 @@ def fit(state: State) -> State:
     if not len(d):
         return state
     needed, usable = np.zeros(len(d)), np.zeros(len(d))
-    for rows, offer, precision in groups(state):
+    for rows, offer, precision in state.groups(PRECISIONS):
         lay, c = (
             layout(state.problem, d.take(rows), offer, precision).floats(),
             constants(state.problem, offer),
@@ -185,7 +175,7 @@ def time(state: State) -> State:
     if not len(d):
         return state
     step, floor, ceiling = np.zeros(len(d)), np.zeros(len(d)), np.zeros(len(d))
-    for rows, offer, precision in groups(state):
+    for rows, offer, precision in state.groups(PRECISIONS):
         some = d.take(rows)
         lay, c = layout(state.problem, some, offer, precision), constants(state.problem, offer)
         h = hardware(offer, precision, some["scaleout_bandwidth"])
