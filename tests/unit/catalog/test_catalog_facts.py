@@ -120,3 +120,23 @@ def test_a_bad_overlay_is_refused_by_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "chips.yaml").write_text(content)
     with pytest.raises(BadRequest, match=r"chips\.yaml"):
         catalog.load(tmp_path)
+
+
+def test_check_finds_a_system_around_an_unknown_chip(facts: Catalog) -> None:
+    lost = replace(facts.systems["dgx-h100"], chip="nvidia-h1000")
+    broken = replace(facts, systems={**facts.systems, lost.id: lost})
+    assert any("h1000" in str(p) for p in catalog.check(broken))
+
+
+def test_a_price_from_after_the_day_is_marked(facts: Catalog) -> None:
+    early = catalog.world(facts, dt.date(2025, 5, 2)).prices["nvidia-h200-sxm/purchase"]
+    assert early.assumed
+    assert "nearest" in early.note
+
+
+def test_an_unpriced_chip_stays_unpriced_without_a_peer(facts: Catalog) -> None:
+    prices = catalog.world(facts, dt.date(2025, 5, 2)).prices
+    assert "cambricon-mlu590/purchase" not in prices
+    guess = prices["nvidia-h800-sxm/purchase"]
+    assert guess.assumed
+    assert guess.low < guess.value < guess.high
