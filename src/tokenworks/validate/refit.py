@@ -20,12 +20,11 @@ from tokenworks.perf.training import step
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.perf.training_layer import Bench
 from tokenworks.records import Floats, World
+from tokenworks.validate.fitting import NUDGE, minimise
 from tokenworks.validate.scoring import measured_rate
 from tokenworks.validate.training import Run, choose_recompute, read_run
 
 Path = tuple[Any, ...]
-_STRIDE = 0.5  # longest move of one round, in logarithms
-_NUDGE = 0.02  # finite difference, in logarithms
 
 
 @dataclass(frozen=True)
@@ -179,8 +178,8 @@ def _jacobian(
 ) -> Floats:  # fmt: skip
     jacobian = np.zeros((len(samples), len(index)))
     for bundle in kinds:
-        values = {p: _get(calibration, p) * math.exp(_NUDGE) for p in bundle.paths}
-        slope = (residuals(samples, changed(calibration, values)) - base) / _NUDGE
+        values = {p: _get(calibration, p) * math.exp(NUDGE) for p in bundle.paths}
+        slope = (residuals(samples, changed(calibration, values)) - base) / NUDGE
         for row, sample in enumerate(samples):
             path = bundle.owner(sample)
             if path is not None:
@@ -202,18 +201,17 @@ def fit(
     index = {p: i for i, p in enumerate(paths)}
     spread = np.array([b.spread for b in kinds for _ in b.paths])
     start = np.log([_prior(calibration, p) for p in paths])
-    theta = start.copy()
     weight = np.array([s.weight for s in samples])
-    now = changed(calibration, dict(zip(paths, np.exp(theta).tolist(), strict=True)))
-    for _ in range(rounds):
+
+    def at(theta: Floats) -> dict[str, Any]:
+        return changed(calibration, dict(zip(paths, np.exp(theta).tolist(), strict=True)))
+
+    def linearise(theta: Floats) -> tuple[Floats, Floats]:
+        now = at(theta)
         error = residuals(samples, now)
-        jacobian = _jacobian(samples, now, kinds, index, error)
-        soft = weight / np.sqrt(1.0 + (error / tail) ** 2) / tail**2
-        normal = jacobian.T @ (jacobian * soft[:, None]) + np.diag(spread**-2.0)
-        gradient = jacobian.T @ (soft * error) + (theta - start) / spread**2
-        theta = theta - np.clip(np.linalg.solve(normal, gradient), -_STRIDE, _STRIDE)
-        now = changed(calibration, dict(zip(paths, np.exp(theta).tolist(), strict=True)))
-    return now
+        return error, _jacobian(samples, now, kinds, index, error)
+
+    return at(minimise(linearise, start, spread, weight, tail=tail, rounds=rounds))
 
 
 def folds(samples: Sequence[Sample], parts: int) -> list[tuple[list[Sample], list[Sample]]]:
