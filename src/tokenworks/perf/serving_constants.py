@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokenworks.errors import Defect
+from tokenworks.perf.roofline import Column
 
 _FAMILIES = (  # folded fragment of an engine's name -> family; the first that fits wins
     ("ascend", "vllm-ascend"),
@@ -37,54 +38,54 @@ def engine_family(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ServingConstants:
-    """Efficiencies (shares of a datasheet rate), times (s) and engine habits. Names and units:
-    catalog/data/calibration/serving.yaml."""
+    """Efficiencies (shares of a datasheet rate), times (s) and engine habits, each a float or a column.
+    Names and units: catalog/data/calibration/serving.yaml."""
 
-    sharpness: float
-    compute_16: float
-    compute_8: float
-    compute_4: float
-    bandwidth: float
-    cache_bandwidth: float
-    prefill_attention: float
-    expert: float
-    expert_width: float
-    tile_tokens: float
-    weight_only: float
-    imbalance: float
-    dp_imbalance: float
-    passes: float
-    expert_passes: float
-    launch_layer: float
-    launch_moe: float
-    launch_latent: float
-    launch_recurrent: float
-    eager_layer: float
-    collective_latency: float
-    collective_hop: float
-    collective_far: float
-    link: float
-    host: float
-    host_sequence: float
-    host_prefill: float
-    interference: float
-    alone: float
-    ttft_fixed: float
-    ttft_prefill: float
-    burst: float
-    slot: float
-    ranks_wait: float
-    open_fixed: float
-    dp_wait: float
-    speculative: float
-    memory_share: float
-    reserve: float
-    reserve_share: float
-    accept: float
-    chunk: float
-    sequences_max: float
-    transfer: float
-    prefix: float
+    sharpness: Column
+    compute_16: Column
+    compute_8: Column
+    compute_4: Column
+    bandwidth: Column
+    cache_bandwidth: Column
+    prefill_attention: Column
+    expert: Column
+    expert_width: Column
+    tile_tokens: Column
+    weight_only: Column
+    imbalance: Column
+    dp_imbalance: Column
+    passes: Column
+    expert_passes: Column
+    launch_layer: Column
+    launch_moe: Column
+    launch_latent: Column
+    launch_recurrent: Column
+    eager_layer: Column
+    collective_latency: Column
+    collective_hop: Column
+    collective_far: Column
+    link: Column
+    host: Column
+    host_sequence: Column
+    host_prefill: Column
+    interference: Column
+    alone: Column
+    ttft_fixed: Column
+    ttft_prefill: Column
+    burst: Column
+    slot: Column
+    ranks_wait: Column
+    open_fixed: Column
+    dp_wait: Column
+    speculative: Column
+    memory_share: Column
+    reserve: Column
+    reserve_share: Column
+    accept: Column
+    chunk: Column
+    sequences_max: Column
+    transfer: Column
+    prefix: Column
 
     @classmethod
     def from_calibration(

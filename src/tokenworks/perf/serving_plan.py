@@ -87,11 +87,10 @@ def arithmetic(hardware: Hardware, precision: str) -> Arithmetic:
     in 16; int4 weights always do.
     """
     for name, bits in _ARITHMETIC.get(precision, ()):
-        if hardware.peak.get(name):
+        if name in hardware.peak:
             return Arithmetic(hardware.peak[name], bits, PRECISION_BYTES[precision], False)
-    wide = "fp32" if precision == "fp32" else "bf16"
-    peak = hardware.peak.get(wide) or hardware.peak.get("fp16") or hardware.peak.get("bf16")
-    return Arithmetic(peak, 16, PRECISION_BYTES[precision], PRECISION_BYTES[precision] < 1.0)
+    wide = next(n for n in ("fp32", "bf16", "fp16") if n in hardware.peak and (n != "fp32" or precision == "fp32"))
+    return Arithmetic(hardware.peak[wide], 16, PRECISION_BYTES[precision], PRECISION_BYTES[precision] < 1.0)
 
 
 @dataclass(frozen=True, slots=True)

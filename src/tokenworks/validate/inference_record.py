@@ -54,6 +54,7 @@ class Run:
     """
 
     replica: Replica
+    engine: str
     planned: bool
     width: int | None
     chips: int | None
@@ -66,6 +67,7 @@ class Run:
     prefill_only: bool
     decode_only: bool
     seen: bool  # the calibration has runs of this chip generation and engine
+    hidden_drafts: bool = False  # speculation that nobody recorded: its gain is a constant of the calibration
 
 
 def number(record: Mapping[str, Any], name: str, high: float = 1e9, low: float = 0.0) -> float | None:
@@ -128,7 +130,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     kv = cache_precision(record, weights, assumed)
     chips = whole(box, "n_chips")
     split = record.get("parallelism")
-    draft, accept = speculation(record, arch, (engine_family(engine), world), constants, assumed)
+    draft, accept, hidden = speculation(record, arch, (engine_family(engine), world), constants, assumed)
     prefix = 0.0
     if record.get("prefix_cache") is True:
         prefix = assumed.take("prefix_cache", constants.prefix, text("share of a prompt found in a cache"))
@@ -139,6 +141,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     free = split is not None and _split_open(record, arch, engine, plan, world)
     return Run(
         replica=Replica(arch, hardware, plan, constants),
+        engine=engine,
         planned=split is not None and not free,
         width=int(plan.chips) if free else None,
         chips=chips,
@@ -151,6 +154,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
         prefill_only=record.get("prefill_only") is True,
         decode_only=record.get("decode_only") is True,
         seen=engine_family(engine) in world.calibration["serving"]["engines"],
+        hidden_drafts=hidden,
     )
 
 
@@ -264,9 +268,10 @@ def speculation(
     engine: tuple[str, World],
     k: ServingConstants,
     assumed: Assumed,
-) -> tuple[float, float]:
-    """(tokens drafted, tokens kept per step). Unrecorded: what the engine is known to do with a model that
-    carries MTP modules; a published method without acceptance: a geometric chain of the assumed chance."""
+) -> tuple[float, float, bool]:
+    """(tokens drafted, tokens kept per step, whether speculation is guessed). Unrecorded: what the engine is
+    known to do with a model that carries MTP modules; a published method without acceptance: a geometric
+    chain of the assumed chance."""
     given = record.get("speculative")
     if isinstance(given, Mapping):
         draft = number(given, "draft_tokens_max", 64) or 1.0
@@ -274,17 +279,17 @@ def speculation(
         if kept is None:
             kept = sum(k.accept**i for i in range(int(draft) + 1))
             assumed.take("speculative.accept_length", round(kept, 2), text("a fixed chance per drafted token"))
-        return draft, max(kept, 1.0)
+        return draft, max(kept, 1.0), False
     family, world = engine
     habits = world.calibration["serving"]["engines"].get(family, {})
     unknown = given is None or str(given).startswith("not recorded")
     pools = isinstance(record.get("disaggregated"), Mapping)
     if unknown and arch.mtp_layers and habits.get("speculates") and not pools:
         assumed.take("speculative", "MTP", text("the engine is known to use the model's MTP modules"))
-        return 0.0, 1.0 / k.speculative
+        return 0.0, 1.0 / k.speculative, True
     if unknown:
         assumed.take("speculative", "none", text("not recorded"))
-    return 0.0, 1.0
+    return 0.0, 1.0, False
 
 
 def lengths(record: Mapping[str, Any], assumed: Assumed) -> Lengths:

@@ -18,16 +18,18 @@ def predict(records: Iterable[Any], world: World) -> Mapping[str, Any]:
     A record that cannot be expressed gets an `error` in its element and never stops the rest; an element of
     `records` that is itself an error (a line that could not be read) is answered with that error.
     """
-    return {"schema": SCHEMA, "predictions": [_one(record, world) for record in records]}
+    given = list(records)
+    served = [place for place, record in enumerate(given) if isinstance(record, Mapping) and "load" in record]
+    found = dict(zip(served, inference.predict_all([given[place] for place in served], world), strict=True))
+    answers = [found[place] if place in found else _other(record, world) for place, record in enumerate(given)]
+    return {"schema": SCHEMA, "predictions": answers}
 
 
-def _one(record: Any, world: World) -> Mapping[str, Any]:
+def _other(record: Any, world: World) -> Mapping[str, Any]:
     if isinstance(record, TokenworksError):
         return unanswered(None, "bad_value", str(record))
     if not isinstance(record, Mapping):
         return unanswered(None, "bad_value", f"expected a record, read {type(record).__name__}")
-    if "load" in record:
-        return inference.predict(record, world)
     return training.predict(record, world)
 
 
