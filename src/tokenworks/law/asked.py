@@ -1,15 +1,20 @@
-"""What is asked, with every default filled in (DESIGN.md, "Lawful")."""
+"""What is asked, with every default filled in (DESIGN.md, "Lawful") and every word checked."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.law import item as items
 from tokenworks.law.item import Item
 from tokenworks.records import Shipment, World
 
 DEFAULT_USE = "AI data centre"
 SCENARIO = "what_if_diffusion_enforced"
+UNKNOWN = "unknown"  # a fact that is said to be missing: every value is tried
 
 
 @dataclass(frozen=True)
@@ -28,17 +33,38 @@ class Asked:
     use: str
     diffusion: bool
 
+    @property
+    def on(self) -> dt.date:
+        """The day of the shipment."""
+        return self.shipment.on
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a condition needs to know."""
+        return self.shipment.facts
+
+    def amount(self, name: str) -> float | None:
+        """A numeric fact, or None where it is not given. Raises BadRequest where it is no number."""
+        value = self.facts.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BadRequest("expected a number, read '{value}'", field=f"facts.{name}", value=value)
+        return float(value)
+
+    @property
+    def soldier(self) -> bool:
+        """A military end user or end use."""
+        return self.buyer_kind == "military" or self.use == "military"
+
 
 def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str], ...]]:
-    """The shipment with DESIGN.md's defaults, and the list of those that were taken."""
-    chip = world.chips.get(shipment.chip)
-    item = (
-        items.from_parameters(shipment.chip, shipment.item, chip)
-        if shipment.item
-        else items.from_chip(chip)
-        if chip is not None
-        else Item(shipment.chip, "", "", None, None, None, None, None)
-    )
+    """The shipment with DESIGN.md's defaults, and the list of those that were taken.
+
+    Raises BadRequest where a country or a kind of buyer is none that the rules know. A use that they do not
+    know counts as unknown: it is tried as every one of them.
+    """
+    item = _item(shipment, world)
     assumed: list[tuple[str, str]] = []
 
     def default(field: str, value: str | None, otherwise: str) -> str:
@@ -47,20 +73,51 @@ def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str]
             return otherwise
         return value
 
-    buyer = shipment.buyer
+    buyer, law = shipment.buyer, world.law
+    destination = _country("destination", shipment.destination, law)
     asked = Asked(
         shipment=shipment,
         item=item,
         chip=shipment.chip,
-        destination=shipment.destination,
-        ship_from=default("ship_from", shipment.ship_from, item.origin or "US"),
+        destination=destination,
+        ship_from=_country("ship_from", default("ship_from", shipment.ship_from, item.origin or "US"), law),
         exporter=default("exporter", shipment.exporter, item.vendor or "any"),
-        buyer_kind=default("buyer.kind", buyer.kind, "commercial"),
-        hq=default("buyer.headquarters", buyer.headquarters, shipment.destination),
+        buyer_kind=_kind(default("buyer.kind", buyer.kind, "commercial"), law),
+        hq=_country("buyer.headquarters", default("buyer.headquarters", buyer.headquarters, destination), law),
         buyer_name=buyer.name,
-        use=default("use", shipment.use, DEFAULT_USE),
+        use=_use(default("use", shipment.use, DEFAULT_USE), law),
         diffusion=shipment.scenario == SCENARIO,
     )
     if buyer.name is None:
         assumed.append(("buyer.name", "unscreened"))
+    if shipment.item and "origin" not in shipment.item and shipment.chip not in world.chips:
+        assumed.append(("item.origin", item.origin))
     return asked, tuple(assumed)
+
+
+def _item(shipment: Shipment, world: World) -> Item:
+    chip = world.chips.get(shipment.chip)
+    if shipment.item:
+        return items.from_parameters(shipment.chip, shipment.item, chip)
+    return items.from_chip(chip) if chip is not None else Item(shipment.chip, "", "", datacentre=None)
+
+
+def _country(field: str, value: str, law: Mapping[str, Any]) -> str:
+    if value == UNKNOWN or value in law["places"]["iso"]:
+        return value
+    raise not_allowed(field, value, (*law["places"]["iso"], UNKNOWN))
+
+
+def _kind(value: str, law: Mapping[str, Any]) -> str:
+    if value == UNKNOWN or value in law["vocabulary"]["kinds"]:
+        return value
+    raise not_allowed("buyer.kind", value, (*law["vocabulary"]["kinds"], UNKNOWN))
+
+
+def _use(value: str, law: Mapping[str, Any]) -> str:
+    """The use in the vocabulary's spelling, or UNKNOWN."""
+    wanted = value.strip().casefold()
+    for use, spellings in law["vocabulary"]["uses"].items():
+        if wanted in (use.casefold(), *(s.casefold() for s in spellings)):
+            return str(use)
+    return UNKNOWN

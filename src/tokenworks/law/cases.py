@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tokenworks.errors import BadRequest
+from tokenworks.errors import BadRequest, not_allowed
+from tokenworks.law.asked import UNKNOWN
 from tokenworks.law.judge import judge
 from tokenworks.records import Buyer, Line, Shipment, Verdict, World
 
@@ -55,17 +56,43 @@ def read(case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str]
         item["computer"] = True
     return Shipment(
         chip=chip,
-        destination=_word(case, "destination").upper(),
+        destination=_place(_word(case, "destination")),
         on=_date(case),
-        ship_from=_optional(case, "ship_from"),
+        ship_from=_place(_optional(case, "ship_from")),
         exporter=_optional(case, "exporter"),
-        buyer=Buyer(_optional(user, "type"), _optional(user, "hq"), _optional(user, "name")),
+        buyer=Buyer(_optional(user, "type"), _place(_optional(user, "hq")), _optional(user, "name")),
         use=_optional(case, "end_use"),
         quantity=_quantity(case),
-        scenario=_optional(case, "scenario") or "actual",
+        scenario=_scenario(case, world),
         item=item,
-        facts=case.get("facts") or {},
+        facts=_facts(case),
     )
+
+
+def _place(code: str | None) -> Any:
+    """A country code in capitals; `unknown` and nothing stay as they are."""
+    return code if code is None or code.casefold() == UNKNOWN else code.upper()
+
+
+def _scenario(case: Mapping[str, Any], world: World) -> str:
+    known = world.law["vocabulary"]["scenarios"]
+    said = _optional(case, "scenario") or "actual"
+    if said not in known:
+        raise not_allowed("scenario", said, known)
+    return said
+
+
+def _facts(case: Mapping[str, Any]) -> Mapping[str, Any]:
+    facts = case.get("facts") or {}
+    if not isinstance(facts, Mapping):
+        raise BadRequest("expected facts by name, read '{value}'", field="facts", value=facts)
+    for name, value in facts.items():
+        number = isinstance(value, int | float) and (isinstance(value, bool) or 0 <= value < 1e30)
+        if not number and not isinstance(value, str):
+            raise BadRequest(
+                "expected a number, yes or no, or a word, read '{value}'", field=f"facts.{name}", value=value
+            )
+    return dict(facts)
 
 
 def _word(case: Mapping[str, Any], field: str) -> str:

@@ -33,7 +33,7 @@ def cite(rule: Mapping[str, Any]) -> Citation:
 def change_dates(law: Mapping[str, Any]) -> tuple[dt.date, ...]:
     """Every day on which some parameter of the law begins to hold or has just ceased to."""
     found: set[dt.date] = set()
-    stack: list[Any] = [v for k, v in law.items() if k != "parties"]
+    stack: list[Any] = [v for k, v in law.items() if k not in ("parties", "coverage", "meta")]
     while stack:
         node = stack.pop()
         if isinstance(node, Mapping):

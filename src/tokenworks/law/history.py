@@ -20,7 +20,7 @@ def key(verdict: Verdict) -> Key:
 
 def timeline(shipment: Shipment, world: World) -> tuple[tuple[dt.date, Verdict], ...]:
     """Every day on which the verdict of a shipment changes, with the new verdict, from the first rule on."""
-    first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
+    first = dt.date.fromisoformat(str(world.law["meta"]["first_rule"]))
     found: list[tuple[dt.date, Verdict]] = []
     for day in sorted({first, *(d for d in change_dates(world.law) if d >= first)}):
         verdict = judge(replace(shipment, on=day), world)

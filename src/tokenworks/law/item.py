@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tokenworks.language import Text, text
 from tokenworks.law.dated import cite, current, in_force
 from tokenworks.records import Chip, Citation, Fact
 
@@ -26,7 +27,8 @@ class Item:
     """What the rules ask about a chip; None where nobody knows. Rates in bytes/s, density per mm2.
 
     datacentre: designed or marketed for data centres. computer: a server or rack of such chips. stack: a
-    stand-alone memory stack. origin: country whose designer made it. data: the facts it was computed from.
+    stand-alone memory stack. origin: country whose designer made it, "" where nobody knows. data: the facts it
+    was computed from.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Item:
     computer: bool = False
     stack_density: float | None = None
     accelerator: bool = True
+    rates: Mapping[str, float] = field(default_factory=dict)  # FLOP/s by precision: fp64, fp32
     data: Mapping[str, Fact] | None = None
 
 
@@ -77,8 +80,15 @@ def from_chip(chip: Chip) -> Item:
         memory_bandwidth=chip.get("memory_bandwidth"),
         io_bandwidth=float(stated) if stated else (2.0 * float(links) if links else None),
         datacentre=bool(design) if design is not None else chip.kind == "datacentre",
+        rates=_rates(chip),
         data={name: chip.facts[name] for name in _USED if name in chip.facts},
     )
+
+
+def _rates(chip: Chip | None) -> Mapping[str, float]:
+    """Peak FLOP/s in 64 and 32 bits, which the size of a supercomputer counts (15 CFR 772.1)."""
+    found = {n: chip.get(f"peak_{n}") for n in ("fp64", "fp32")} if chip else {}
+    return {name: float(rate) for name, rate in found.items() if rate}
 
 
 def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:
@@ -100,6 +110,7 @@ def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:
         computer=bool(p.get("computer", False)),
         stack_density=None if stack is None else float(stack),
         accelerator=stack is None and p.get("tpp") != 0,
+        rates=_rates(chip),
     )
 
 
@@ -113,7 +124,7 @@ def classify(item: Item, law: Mapping[str, Any], on: dt.date) -> tuple[str, tupl
         return ("3A090.c" if in_force(rule, on) and item.stack_density > rule["density"] else NONE), (cite(rule),)
     version = current(law["items"]["versions"], on)
     if version is None or not item.accelerator:
-        return NONE, ()
+        return NONE, (cite(version or law["items"]["versions"][0]),)
     paragraph = _first(item, version) if "bit_tops" in version else _second(item, version)
     if item.computer and paragraph != NONE:
         paragraph = paragraph.replace("3A090", "4A090")
@@ -135,24 +146,28 @@ def _second(item: Item, v: Mapping[str, Any]) -> str:
         return NONE
     if performance >= v["a2_tpp"] and dense >= v["a2_density"]:
         return "3A090.a"
-    if v["b1_tpp"] <= performance and v["b1_density"] <= dense < v["a2_density"]:
+    if performance >= v["b1_tpp"] and dense >= v["b1_density"]:
         return "3A090.b"
-    if v["b2_tpp"] <= performance and v["b2_density"] <= dense < v["a2_density"]:
+    if performance >= v["b2_tpp"] and dense >= v["b2_density"]:
         return "3A090.b"
     return NONE
 
 
-def candidates(item: Item, law: Mapping[str, Any]) -> dict[str, tuple[float | bool, ...]]:
-    """For every unknown parameter, values on all sides of every threshold that the rules know."""
-    letter, path = law["licensing"]["letters"][-1], law["licensing"]["policy"]["path_2026"]
-    first, second = law["items"]["versions"]
-    wanted: dict[str, tuple[float | bool, ...]] = {
-        "tpp": (0.0, second["a2_tpp"], second["b1_tpp"], second["a_tpp"], path["tpp_below"]),
-        "density": (0.0, second["b1_density"], second["b2_density"], second["a2_density"]),
-        "memory_bandwidth": (0.0, letter["memory_bandwidth"], path["memory_bandwidth_below"]),
-        "io_bandwidth": (0.0, first["io_bandwidth"], letter["io_bandwidth"], letter["sum"]),
-        "datacentre": (True, False),
-    }  # fmt: skip
-    if item.stack_density is not None or not item.accelerator:
-        return {}
-    return {name: values for name, values in wanted.items() if getattr(item, name) is None}
+def arithmetic(item: Item, eccn: str | None) -> Text:
+    """The arithmetic behind the classification, shown; what is not known as a question mark."""
+    said = eccn or "?"
+    if item.stack_density is not None:
+        density_said = f"{item.stack_density:g}"
+        return text("memory bandwidth density {density} GB/s/mm2: {eccn}", density=density_said, eccn=said)
+    return text(
+        "TPP {tpp}, performance density {density}, input/output {io} GB/s, memory {memory} GB/s: {eccn}",
+        tpp=_number(item.tpp, 1.0, 0),
+        density=_number(item.density, 1.0, 2),
+        io=_number(item.io_bandwidth, GIGA, 0),
+        memory=_number(item.memory_bandwidth, GIGA, 0),
+        eccn=said,
+    )
+
+
+def _number(value: float | None, unit: float, digits: int) -> str:
+    return "?" if value is None else f"{value / unit:.{digits}f}"

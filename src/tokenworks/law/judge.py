@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 from tokenworks.errors import BadRequest
-from tokenworks.language import Text
+from tokenworks.language import Text, text
 from tokenworks.law import item as items
-from tokenworks.law import regimes, use
+from tokenworks.law import nuclear, possible, regimes, us
 from tokenworks.law.asked import Asked, fill
-from tokenworks.law.dated import in_force
-from tokenworks.law.item import Item
+from tokenworks.law.dated import cite, in_force
+from tokenworks.law.line import US_ITEM, key
 from tokenworks.law.standing import worst
 from tokenworks.records import Line, Shipment, Verdict, World
-
-US_ITEM = "US item"
 
 
 def judge(shipment: Shipment, world: World) -> Verdict:
     """What the law says of one shipment, all regimes, with reasons and citations.
 
-    Raises BadRequest for a date before the first rule. The decision's vocabulary: shared by law/cases.yaml.
+    Raises BadRequest for a day before the rules are known, for a quantity below one, and for a country or a kind
+    of buyer that the rules do not know. The decision's vocabulary: shared by law/cases.yaml.
     """
     law = world.law
     known_from = str(law["meta"]["known_from"])
@@ -35,16 +33,11 @@ def judge(shipment: Shipment, world: World) -> Verdict:
         raise BadRequest(
             "'{value}' is before the first rule ({first})", field="when", value=shipment.on, first=known_from
         )
+    if shipment.quantity < 1:
+        raise BadRequest("expected a whole number, read '{value}'", field="quantity", value=shipment.quantity)
     asked, assumed = fill(shipment, world)
-    lines = _possible(asked, law)
-    lines += regimes.beside(asked.shipment, asked.item, asked.chip, asked.destination, asked.ship_from, law)
-    text_only = None
-    if not asked.diffusion:
-        would = _possible(replace(asked, diffusion=True), law)[0]
-        if _differs(would, lines[0]) and in_force(law["places"]["diffusion"], shipment.on):
-            text_only = replace(would, regime="US item, text not enforced")
+    lines = decided(asked, law)
     deciding = worst(tuple(line for line in lines if line.regime.startswith("US")))
-    stale = shipment.on > world.law_known_to
     return Verdict(
         licence=deciding.licence,
         eccn=deciding.eccn,
@@ -56,96 +49,56 @@ def judge(shipment: Shipment, world: World) -> Verdict:
         reasons=deciding.reasons,
         facts=asked.item.data or {},
         assumed=assumed,
-        text_only=text_only,
-        stale=stale,
+        text_only=text_only(asked, lines[0], law),
+        stale=shipment.on > world.law_known_to,
     )
 
 
-def _differs(one: Line, other: Line) -> bool:
-    return (one.licence, one.exception, one.review_policy) != (
-        other.licence,
-        other.exception,
-        other.review_policy,
-    )
+def text_only(asked: Asked, enforced: Line, law: Mapping[str, Any]) -> Line | None:
+    """What the text of the diffusion rule says where it differs from what is enforced; None where it does not."""
+    if asked.diffusion or not in_force(law["diffusion"], asked.on):
+        return None
+    would = decided(replace(asked, diffusion=True), law)[0]
+    if key(would) == key(enforced):
+        return None
+    kept = (*would.citations, cite(law["diffusion"]["not_enforced"]))
+    return replace(would, regime="US item, text not enforced", citations=kept)
 
 
-# --------------------------------------------------------------------------------- possible worlds
+def decided(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Every line, if the lines are the same whatever the missing facts are; else an unknown one for US items."""
+    answers: list[tuple[Line, ...]] = []
+    for one in possible.worlds(asked, law):
+        answers.append(_all(one, law))
+        if _keys(answers[-1]) != _keys(answers[0]):
+            return (_unknown(asked, law, answers),)
+    if len(answers) == 1:
+        return answers[0]
+    common = answers[0][0].eccn if len({a[0].eccn for a in answers}) == 1 else None
+    first = answers[0][0]
+    tried = {items.arithmetic(one.item, a[0].eccn) for one, a in zip(possible.worlds(asked, law), answers, strict=True)}
+    shown = items.arithmetic(asked.item, common)  # with what is known, not with what was tried
+    reasons = tuple(shown if r in tried else r for r in first.reasons)
+    return (replace(first, eccn=common, reasons=reasons), *answers[0][1:])
 
 
-def _possible(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
-    """The US lines, if they are the same whatever the missing parameters are; else an unknown one."""
-    missing = items.candidates(asked.item, law)
-    if not missing:
-        return _decide(asked, law)
-    answers = []
-    for values in product(*missing.values()):
-        known = replace(asked.item, **_values(missing, values))
-        answers.append(_decide(replace(asked, item=known), law))
-    if all(not _differs(a[0], answers[0][0]) and len(a) == len(answers[0]) for a in answers):
-        eccns = {a[0].eccn for a in answers}
-        common = answers[0][0].eccn if len(eccns) == 1 else None
-        first = answers[0][0]
-        shown = _arithmetic(asked.item, common or "?")  # with what is known, not with what was tried
-        reasons = tuple(shown if r.template == shown.template else r for r in first.reasons)
-        return (replace(first, eccn=common, reasons=reasons), *answers[0][1:])
-    names = ", ".join(_needed(missing, asked, law))
-    reason = Text("not known, and it would change the answer: {facts}", (("facts", names),))
-    cites = tuple({c.rule: c for a in answers for line in a for c in line.citations}.values())
-    return (Line(US_ITEM, "unknown", None, None, None, cites, (reason,)),)
+def _all(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
+    """The lines of every regime for a fully known shipment."""
+    return (*us.decide(asked, law), *regimes.beside(asked, law), *nuclear.line(asked, law))
 
 
-def _values(missing: Mapping[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(zip(missing, values, strict=True))
+def _keys(lines: tuple[Line, ...]) -> tuple[tuple[str, str, str | None, str | None], ...]:
+    return tuple(key(line) for line in lines)
 
 
-def _needed(missing: Mapping[str, Any], asked: Asked, law: Mapping[str, Any]) -> list[str]:
-    """Of the missing parameters, those that can change the answer by themselves; all where only jointly."""
+def _unknown(asked: Asked, law: Mapping[str, Any], answers: list[tuple[Line, ...]]) -> Line:
+    """The facts that would change the answer by themselves; all that are missing where only jointly."""
     alone = []
-    for name in missing:
-        others: dict[str, Any] = {k: v[-1] for k, v in missing.items() if k != name}
-        found = [
-            _decide(replace(asked, item=replace(asked.item, **{**others, name: value})), law)[0]
-            for value in missing[name]
-        ]
-        if any(_differs(f, found[0]) for f in found):
+    for name in possible.missing_names(asked, law):
+        found = {_keys(_all(one, law)) for one in possible.without(asked, name, law)}
+        if len(found) > 1:
             alone.append(name)
-    return alone or list(missing)
-
-
-def _decide(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
-    """The US lines of a fully known item."""
-    on = asked.shipment.on
-    eccn, cites = items.classify(asked.item, law, on)
-    gp10 = regimes.gp10(asked.item, eccn, law, on)
-    if gp10 is not None or asked.item.origin in place_of_origin(law):
-        foreign = Line(
-            US_ITEM, "none", eccn, None, None, cites,
-            (Text("designed outside the United States: not a US item by itself"),),
-        )  # fmt: skip
-        return (foreign,) if gp10 is None else (foreign, gp10)
-    reasons = (_arithmetic(asked.item, eccn),)
-    over = use.overriding(asked, eccn, law)
-    if over is not None:
-        return (replace(over, citations=(*cites, *over.citations), reasons=(*reasons, *over.reasons)),)
-    line = use.placed(asked, eccn, law)
-    return (replace(line, citations=(*cites, *line.citations), reasons=(*reasons, *line.reasons)),)
-
-
-def place_of_origin(law: Mapping[str, Any]) -> tuple[str, ...]:
-    """Countries whose own designs are judged under General Prohibition 10 rather than as US items."""
-    return tuple(law["regimes"]["gp10"]["countries"])
-
-
-def _arithmetic(item: Item, eccn: str) -> Text:
-    """The arithmetic behind the classification, shown."""
-    if item.stack_density is not None:
-        return Text(
-            "memory bandwidth density {density} GB/s/mm2: {eccn}",
-            (("density", f"{item.stack_density:g}"), ("eccn", eccn)),
-        )
-    shown = {
-        "tpp": "?" if item.tpp is None else f"{item.tpp:.0f}",
-        "density": "?" if item.density is None else f"{item.density:.2f}",
-        "eccn": eccn,
-    }
-    return Text("TPP {tpp}, performance density {density}: {eccn}", tuple(sorted(shown.items())))
+    names = ", ".join(alone or possible.missing_names(asked, law))
+    reason: Text = text("not known, and it would change the answer: {facts}", facts=names)
+    cites = tuple({c.rule: c for a in answers for line in a for c in line.citations}.values())
+    return Line(US_ITEM, "unknown", None, None, None, cites, (reason,))

@@ -9,16 +9,15 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from tokenworks.law.dated import cite, current, in_force
-from tokenworks.records import Citation
+from tokenworks.law.dated import current, in_force
 
-CHINA, HONG_KONG, MACAU = "CN", "HK", "MO"
+CHINA, HONG_KONG, MACAU, HOME = "CN", "HK", "MO", "US"
 
 
 def in_group(country: str, group: str, law: Mapping[str, Any], on: dt.date) -> bool:
     """Whether a country is in a group of Supplement No. 1 to Part 740 on a day."""
     places = law["places"]
-    asked = CHINA if country == HONG_KONG else country
+    asked = CHINA if country == HONG_KONG and in_force(places["hong_kong"], on) else country
     changes = [h for h in places["history"] if h["group"] == group and h["country"] == asked]
     if changes:
         return any(in_force(h, on) for h in changes)
@@ -30,27 +29,34 @@ def arms_embargoed(country: str, law: Mapping[str, Any], on: dt.date) -> bool:
     return country == MACAU or in_group(country, "D5", law, on)
 
 
-def headquarters_prong(hq: str, law: Mapping[str, Any], on: dt.date) -> bool:
-    """Headquartered, or with an ultimate parent headquartered, in Macau or D:5 (744.23(a)(3) from 2023)."""
+def friendly(country: str, law: Mapping[str, Any], on: dt.date) -> bool:
+    """The United States or Country Group A:5 or A:6."""
+    return country == HOME or any(in_group(country, g, law, on) for g in ("A5", "A6"))
+
+
+def of_concern(destination: str, hq: str, law: Mapping[str, Any], on: dt.date) -> bool:
+    """Macau or D:5 as a destination or, where the scope of the day has a headquarters prong, as an owner.
+
+    The prong: headquartered, or with an ultimate parent headquartered, there (744.23(a)(3) from 2023).
+    """
     scope = current(law["places"]["scopes"], on)
-    return bool(scope and scope["headquarters"]) and arms_embargoed(hq, law, on)
+    owned = scope is not None and scope["headquarters"] and arms_embargoed(hq, law, on)
+    return arms_embargoed(destination, law, on) or bool(owned)
 
 
-def in_scope(destination: str, hq: str, law: Mapping[str, Any], on: dt.date) -> tuple[bool, tuple[Citation, ...]]:
-    """Whether 3A090/4A090 items need a licence for this destination or this owner, by place alone."""
-    scope = current(law["places"]["scopes"], on)
-    if scope is None:
-        return False, ()
-    return listed(destination, scope, law, on) or headquarters_prong(hq, law, on), (cite(scope),)
+def within(destination: str, hq: str, scope: Mapping[str, Any], law: Mapping[str, Any], on: dt.date) -> bool:
+    """Whether a scope reaches a shipment to this destination for this owner.
 
-
-def listed(destination: str, scope: Mapping[str, Any], law: Mapping[str, Any], on: dt.date) -> bool:
-    """Whether a scope names the destination: by country, or (D:1, D:4 or D:5) less (A:5 or A:6), plus Macau."""
+    The scopes of 2022 name countries; from 2023 on: (D:1, D:4 or D:5) less (A:5 or A:6), what is named beside
+    them, and owners in Macau or D:5 anywhere.
+    """
     if "countries" in scope:
         return destination in scope["countries"]
+    if scope["headquarters"] and arms_embargoed(hq, law, on):
+        return True
     controlled = any(in_group(destination, g, law, on) for g in ("D1", "D4", "D5"))
     spared = any(in_group(destination, g, law, on) for g in ("A5", "A6"))
-    return (controlled and not spared) or destination == MACAU or destination in scope.get("also", ())
+    return (controlled and not spared) or destination in scope["also"]
 
 
 def embargo(destination: str, law: Mapping[str, Any], on: dt.date) -> Mapping[str, Any] | None:

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from tokenworks.language import Text, text
+from tokenworks.law.asked import Asked
 from tokenworks.law.dated import cite, in_force
-from tokenworks.law.item import NONE, Item
-from tokenworks.records import Line, Shipment
+from tokenworks.law.item import NONE
+from tokenworks.law.policy import named
+from tokenworks.records import Line
+
+US_GP10 = "US GP10"
 
 
-def gp10(item: Item, eccn: str, law: Mapping[str, Any], on: dt.date) -> Line | None:
+def gp10(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line | None:
     """General Prohibition 10: 3A090-class chips designed by parties of China or Macau are presumed made in
     breach of the EAR; whoever deals in them risks it, wherever they are (BIS guidance 2025-05-13)."""
     rule = law["regimes"]["gp10"]
-    if item.origin not in rule["countries"] or eccn == NONE or not in_force(rule, on):
+    if not in_force(rule, asked.on):
         return None
-    why = text("a 3A090-class chip designed in {country} is presumed made in breach of the EAR", country=item.origin)
-    return Line("US GP10", "required", eccn, None, "gp10_risk", (cite(rule),), (why,))
+    country = asked.item.origin
+    if country in rule["countries"] and eccn != NONE:
+        why = text("a 3A090-class chip designed in {country} is presumed made in breach of the EAR", country=country)
+        return Line(US_GP10, "required", eccn, None, "gp10_risk", (cite(rule),), (why,))
+    if country not in rule["countries"] and asked.use in rule["uses"]:
+        why = text("buying, financing or servicing such chips risks General Prohibition 10")
+        return Line(US_GP10, "required", eccn, None, "gp10_risk", (cite(rule),), (why,))
+    return None
 
 
-def beside(
-    shipment: Shipment, item: Item, chip: str, destination: str, ship_from: str, law: Mapping[str, Any]
-) -> tuple[Line, ...]:
+def beside(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
     """National rules that touch the shipment: buying side, transit permits, national controls."""
-    found = []
-    for rule in law["regimes"]["others"]:
-        if not in_force(rule, shipment.on):
-            continue
-        if rule.get("destination") and destination not in rule["destination"]:
-            continue
-        if rule.get("ship_from") and ship_from not in rule["ship_from"]:
-            continue
-        if rule.get("chips") and chip not in rule["chips"]:
-            continue
-        if rule.get("us_items") and item.origin != "US":
-            continue
-        found.append(Line(rule["regime"], rule["licence"], None, None, None, (cite(rule),), (Text(rule["text"]),)))
-    return tuple(found)
+    return tuple(
+        Line(r["regime"], r["licence"], None, None, r.get("review_policy"), (cite(r),), (Text(r["text"]),))
+        for r in law["regimes"]["others"]
+        if in_force(r, asked.on) and _touches(asked, r)
+    )
+
+
+def _touches(asked: Asked, rule: Mapping[str, Any]) -> bool:
+    """Every field that a rule names must fit."""
+    home = asked.destination == asked.ship_from
+    return (
+        (asked.destination in rule.get("destination", (asked.destination,)))
+        and asked.destination not in rule.get("destination_not", ())
+        and (asked.ship_from in rule.get("ship_from", (asked.ship_from,)))
+        and not ("ship_from" in rule and home)
+        and (asked.chip in rule.get("chips", (asked.chip,)))
+        and (not rule.get("accelerators") or asked.item.accelerator)
+        and (not rule.get("us_items") or asked.item.origin == "US")
+        and (not rule.get("soldiers") or asked.soldier)
+        and ("names" not in rule or any(named(asked.buyer_name, (n,)) for n in rule["names"]))
+    )
