@@ -140,7 +140,7 @@ def at_concurrency(replica: Replica, lengths: Lengths, concurrency: Column, burs
     B = min(C osl TPOT / (osl TPOT + Tp), capacity). First token: a fixed delay, the own prefill, half a
     step, collisions, the client's first burst (`bursts` 0 leaves it out), the queue for a place in the cache.
     """
-    c, held = np.asarray(concurrency, dtype=float), _room(replica, lengths)
+    c, held = np.asarray(concurrency, dtype=float), places(replica, lengths)
     room = _unless_empty(held)
     own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
@@ -165,8 +165,11 @@ def at_concurrency(replica: Replica, lengths: Lengths, concurrency: Column, burs
     )  # fmt: skip
 
 
-def _room(replica: Replica, lengths: Lengths) -> Column:
-    return capacity(replica.arch, replica.hardware, replica.plan, lengths.context, replica.constants)
+def places(replica: Replica, lengths: Lengths) -> Column:
+    """Sequences that fit: an engine that never evicts (`held_output` 1) keeps room for the whole output from the
+    start; one that does holds half of it on average."""
+    held = np.asarray(lengths.input) + np.asarray(lengths.output) * replica.constants.held_output
+    return capacity(replica.arch, replica.hardware, replica.plan, held, replica.constants)
 
 
 def _unless_empty(room: Column) -> Column:
@@ -188,7 +191,7 @@ def at_batch(replica: Replica, lengths: Lengths, batch: Column) -> Steady:
     """Steady state with Poisson arrivals that keep `batch` sequences decoding (open loop): by Little's law
     the rate is B / (osl TPOT). A prompt waits as in M/D/1 for the prefills before it (mean
     rho / 2 / (1 - rho) of a prompt's time; Pollaczek 1930)."""
-    k, room = replica.constants, _room(replica, lengths)
+    k, room = replica.constants, places(replica, lengths)
     batch = np.asarray(batch, dtype=float)
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
     own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
@@ -234,7 +237,7 @@ def within(replica: Replica, lengths: Lengths, ttft: Column = np.inf, tpot: Colu
 def _largest(replica: Replica, lengths: Lengths, accepted: Callable[[Steady], Column]) -> Column:
     """The greatest batch up to capacity that is accepted, by halving the logarithm of the batch.
     `accepted` must be true below some batch and false above."""
-    room = np.maximum(_room(replica, lengths), _LEAST)
+    room = np.maximum(places(replica, lengths), _LEAST)
     passed = accepted(at_batch(replica, lengths, room))
     low, high = np.full(np.shape(passed), np.log(_LEAST)), np.broadcast_to(np.log(room), np.shape(passed))
     low = np.where(passed, high, low)
@@ -251,7 +254,7 @@ def max_throughput(replica: Replica, lengths: Lengths, batch_max: Column = np.in
     The batch is what the cache holds (at most `batch_max`); time per token is the mean of prefilling in
     steps of its own and of mixing prefill evenly into the decode steps. First token: no meaning (NaN).
     """
-    room = _room(replica, lengths)
+    room = places(replica, lengths)
     batch = np.minimum(np.maximum(room, 1.0), batch_max)
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
     share = batch / output  # prompts per output token
@@ -285,7 +288,7 @@ def disaggregated(pools: Pools, lengths: Lengths, concurrency: Column, bursts: C
     """
     c, k = np.asarray(concurrency, dtype=float), pools.prefill.constants
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
-    held = _room(pools.decode, lengths)
+    held = places(pools.decode, lengths)
     room = _unless_empty(held)
     own, marginal = prefill_time(pools.prefill, lengths.input), prompt_time(pools.prefill, lengths.input)
     per_prompt = marginal / pools.prefill_workers

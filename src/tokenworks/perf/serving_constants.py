@@ -82,6 +82,8 @@ class ServingConstants:
     reserve: Column
     reserve_share: Column
     accept: Column
+    held_output: Column
+    whole_windows: Column
     chunk: Column
     sequences_max: Column
     transfer: Column
@@ -100,7 +102,8 @@ class ServingConstants:
         try:
             base = dict(mapping["base"])
             engines, vendors, generations = mapping["engines"], mapping["vendors"], mapping["generations"]
-            habits = {**engines["default"], **engines.get(engine_family(engine), {})}
+            own_habits = engines.get(engine_family(engine), {})
+            habits = {**engines["default"], **engines.get(own_habits.get("like"), {}), **own_habits}
             maker = vendors.get(vendor.casefold(), vendors["default"])
             silicon = _generation(generations, generation)
             launch = maker["launch"] * silicon.get("launch", 1.0) * habits["launch"]
@@ -118,7 +121,18 @@ class ServingConstants:
                 "host_sequence": habits["host_sequence"] * maker["host"],
                 "burst": base["burst"] * habits["burst"],
             }
-            own = {k: habits[k] for k in ("interference", "alone", "ttft_fixed", "ttft_prefill", "dp_wait")}
+            own = {
+                k: habits[k]
+                for k in (
+                    "interference",
+                    "alone",
+                    "ttft_fixed",
+                    "ttft_prefill",
+                    "dp_wait",
+                    "held_output",
+                    "whole_windows",
+                )
+            }
             values = {**base, **own, **scaled}
             return cls(**{name: float(values[name]) for name in cls.__slots__})
         except KeyError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,10 +37,17 @@ def weights_per_chip(arch: Architecture, plan: ServingPlan) -> Column:
     return total / plan.pp + tables
 
 
-def cache_per_sequence(arch: Architecture, plan: ServingPlan, context: Column) -> Column:
-    """Bytes on one chip that a sequence of `context` tokens keeps there."""
-    works = layer_works(arch)
-    return sum((w.count * cache_bytes(w, plan, context) for w in works), start=np.zeros(())) / plan.pp
+def cache_per_sequence(arch: Architecture, plan: ServingPlan, context: Column, whole: Column = 0.0) -> Column:
+    """Bytes on one chip that a sequence of `context` tokens keeps there; `whole` 1: window layers keep all
+    of it too (an engine without a cache manager per window)."""
+    total: Column = np.zeros(())
+    for work in layer_works(arch):
+        windowed = cache_bytes(work, plan, context)
+        if work.attention is not None and work.attention.window is not None and not work.recurrent:
+            full = cache_bytes(replace(work, attention=replace(work.attention, window=None)), plan, context)
+            windowed = np.where(np.asarray(whole) > 0, full, windowed)
+        total = total + work.count * windowed
+    return total / plan.pp
 
 
 def reserve(hardware: Hardware, constants: ServingConstants) -> Column:
@@ -58,7 +66,7 @@ def capacity(
     """Sequences of `context` tokens that a replica holds at once: dp ranks times what is left of a chip's
     memory over the cache of one sequence, at most the engine's own limit. 0 where the weights do not fit."""
     free = usable_memory(hardware, constants) - weights_per_chip(arch, plan) - reserve(hardware, constants)
-    each = np.maximum(cache_per_sequence(arch, plan, context), 1.0)
+    each = np.maximum(cache_per_sequence(arch, plan, context, constants.whole_windows), 1.0)
     most = np.minimum(np.floor(np.maximum(free, 0.0) / each), constants.sequences_max)
     return most * np.asarray(plan.dp, dtype=float)
 
@@ -77,7 +85,7 @@ def memory_parts(
     active = np.minimum(_LIVE * SIXTEEN_BITS * arch.hidden * constants.chunk, held)
     return {
         "weights": weights_per_chip(arch, plan),
-        "kv": cache_per_sequence(arch, plan, context) * batch / plan.dp,
+        "kv": cache_per_sequence(arch, plan, context, constants.whole_windows) * batch / plan.dp,
         "activations": active,
         "other": held - active,
     }

@@ -19,12 +19,12 @@ from tokenworks.perf.serving import (
     disaggregated,
     max_throughput,
     mixed_step,
+    places,
     prompt_time,
     token_time,
     within,
 )
 from tokenworks.perf.serving_constants import ServingConstants
-from tokenworks.perf.serving_memory import capacity
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.perf.serving_step import Load
 from tokenworks.validate.inference_record import Run
@@ -77,7 +77,8 @@ class Job:
 
 class Group(NamedTuple):
     """Jobs of one kind as columns. value: requests in flight, in the batch or per second, over all copies;
-    NaN where there is none. ttft, tpot: service level, s. Without pools `pools.prefill` is `pools.decode`."""
+    NaN where there is none. batch_max: sequences of a replica that the engine allows; its limit counts per
+    attention rank. ttft, tpot: service level, s. Without pools `pools.prefill` is `pools.decode`."""
 
     mode: str
     pools: Pools
@@ -137,7 +138,7 @@ def stack(jobs: Sequence[Job], constants: ServingConstants) -> Group:
         value=column(_asked),
         copies=np.array([job.copies for job in jobs]),
         chips=np.array([job.chips for job in jobs]),
-        batch_max=column(lambda r: r.batch_max),
+        batch_max=np.array([job.run.batch_max * float(job.plan.dp) for job in jobs]),
         ttft=column(lambda r: _level(r, "ttft")),
         tpot=column(lambda r: _level(r, "tpot")),
         endless=np.array([r.kind == "max_throughput" for r in runs]),
@@ -168,11 +169,6 @@ def _level(run: Run, name: str) -> float:
 def compute(group: Group) -> Figures:
     """Metrics by name in the record format's units, and `batch`, `capacity` (sequences per replica)."""
     return MODES[group.mode](group)
-
-
-def room(replica: Replica, lengths: Lengths) -> Column:
-    """Sequences that a replica holds."""
-    return capacity(*replica[:3], lengths.context, replica.constants)
 
 
 def burst(replica: Replica, batch: Column, prompt: Column) -> Column:
@@ -233,7 +229,7 @@ def _prompts(group: Group) -> Figures:
     batch = np.maximum(group.value / group.copies, 1.0)
     time = burst(replica, batch, prompt)
     rate = batch * prompt / time * group.copies / group.chips
-    held = room(replica, group.lengths)
+    held = places(replica, group.lengths)
     return {"ttft_ms": time * MS, "prefill_tokens_per_s_per_chip": rate, "batch": batch, "capacity": held}
 
 
@@ -241,13 +237,13 @@ def _prefill(group: Group) -> Figures:
     """Only prompts, an endless queue of them."""
     replica, prompt = group.pools.decode, group.lengths.input
     rate = prompt / prompt_time(replica, prompt) * group.copies / group.chips
-    return {"prefill_tokens_per_s_per_chip": rate, "batch": 1.0, "capacity": room(replica, group.lengths)}
+    return {"prefill_tokens_per_s_per_chip": rate, "batch": 1.0, "capacity": places(replica, group.lengths)}
 
 
 def _static(group: Group) -> Figures:
     """A static batch: all prompts first, then all sequences decode together to the end."""
     replica, lengths = group.pools.decode, group.lengths
-    held = room(replica, lengths)
+    held = places(replica, lengths)
     asked = np.where(group.endless, np.minimum(held, group.batch_max), group.value / group.copies)
     batch = np.maximum(asked, 1.0)
     first = burst(replica, batch, lengths.input)
@@ -266,7 +262,7 @@ def _static(group: Group) -> Figures:
 
 
 def _pools(group: Group) -> Figures:
-    full = group.pools.decode_workers * room(group.pools.decode, group.lengths)
+    full = group.pools.decode_workers * places(group.pools.decode, group.lengths)
     load = np.maximum(np.where(np.isnan(group.value), full, group.value), 1.0)
     state = disaggregated(group.pools, group.lengths, load)
     return _steady(group, state, state.tokens / group.chips)

@@ -9,9 +9,9 @@ import numpy as np
 
 from tokenworks.errors import BadRequest
 from tokenworks.language import text
-from tokenworks.perf.serving import Replica, at_concurrency, decode_step, max_throughput, prompt_time, within
+from tokenworks.perf.serving import Replica, at_concurrency, decode_step, max_throughput, places, prompt_time, within
 from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.validate.inference_figures import MS, Job, room
+from tokenworks.validate.inference_figures import MS, Job
 from tokenworks.validate.inference_record import Assumed, Run, mapping, whole, widths
 
 _WIDEST = 256  # chips of one replica that a planner considers
@@ -56,7 +56,7 @@ def _best(run: Run, assumed: Assumed) -> ServingPlan:
     replica = run.replica._replace(plan=plan)
     copies = np.maximum(chips // plan.chips, 1)
     if run.kind == "max_throughput":
-        score = max_throughput(replica, run.lengths, run.batch_max).tokens * copies
+        score = max_throughput(replica, run.lengths, run.batch_max * plan.dp).tokens * copies
     elif run.kind in ("concurrency", "batch"):
         value = run.value or 1.0
         score = at_concurrency(replica, run.lengths, np.maximum(value / copies, 1.0)).tokens
@@ -64,7 +64,7 @@ def _best(run: Run, assumed: Assumed) -> ServingPlan:
     else:
         level = {k.split("_")[0]: v / MS for k, v in run.slo.items()}
         score = within(replica, run.lengths, level.get("ttft", np.inf), level.get("tpot", np.inf)).requests * copies
-    row = int(np.argmax(np.where(room(replica, run.lengths) >= 1.0, score, -1.0)))
+    row = int(np.argmax(np.where(places(replica, run.lengths) >= 1.0, score, -1.0)))
     chosen = replace(plan, tp=int(plan.tp[row]), dp=int(plan.dp[row]), ep=int(plan.ep[row]))
     said = {"tp": chosen.tp, "attention_dp": chosen.dp, "ep": chosen.ep}
     assumed.take("parallelism", said, text("the best plan on that hardware"))
@@ -92,7 +92,7 @@ def _pools(run: Run, said: Mapping[str, object], assumed: Assumed) -> Job:
 def _matched(first: Replica, last: Replica, run: Run) -> list[int | None]:
     """Workers of each pool so that both keep up with each other: the smallest such pair up to eight."""
     prompts = 1.0 / float(prompt_time(first, run.lengths.input))
-    batch = max(min(float(room(last, run.lengths)), run.value or _USUAL_BATCH), 1.0)
+    batch = max(min(float(places(last, run.lengths)), run.value or _USUAL_BATCH), 1.0)
     time = decode_step(*last[:3], batch, run.lengths.context, last.constants).time
     ratio = batch / (float(run.lengths.output) * float(time)) / prompts  # prefill workers per decode worker
     if ratio >= 1.0:

@@ -304,3 +304,16 @@ def test_no_step_breaks_numpy() -> None:
                 got = serving.mixed_step(replica(arch, tp=1), load)
                 assert np.isfinite(float(got.time))
                 assert float(got.floor) <= float(got.time)
+
+
+def test_an_engine_that_never_evicts_holds_fewer_and_windows_help_who_manages_them() -> None:
+    lengths = Lengths(100, 4000)
+    evicts, reserves = (replica(engine=e) for e in ("vllm", "trtllm"))
+    assert float(serving.places(reserves, lengths)) < 0.6 * float(serving.places(evicts, lengths))
+    window = Architecture(
+        "w", 4096, 32000, ((Layer(Attention("window", 32, 8, 128, 128, 1024), FeedForward(14336)), 32),)
+    )
+    plan, context = ServingPlan(tp=1), 20_000
+    assert cache_per_sequence(window, plan, context, 1.0) == pytest.approx(
+        cache_per_sequence(window, plan, context) * context / 1024
+    )
