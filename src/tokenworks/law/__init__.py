@@ -1,6 +1,7 @@
 """Law: a shipment on a day -> a verdict with citations. Dated code, its dated parameters in law/data."""
 
 from tokenworks.law.cases import answer, answer_file
+from tokenworks.law.grid import Cells, Judged, cells, every, judge_many
 from tokenworks.law.history import diff, grid, timeline
 from tokenworks.law.item import density, tpp
 from tokenworks.law.judge import judge
@@ -8,13 +9,18 @@ from tokenworks.law.party import screen
 from tokenworks.law.standing import followed, standing
 
 __all__ = [
+    "Cells",
+    "Judged",
     "answer",
     "answer_file",
+    "cells",
     "density",
     "diff",
+    "every",
     "followed",
     "grid",
     "judge",
+    "judge_many",
     "screen",
     "standing",
     "timeline",

@@ -15,14 +15,24 @@ def in_force(rule: Mapping[str, Any], on: dt.date) -> bool:
     >>> in_force({"from": "2023-11-17", "to": None}, dt.date(2023, 11, 16))
     False
     """
-    day = on.isoformat()
+    return _holds(rule, on.isoformat())
+
+
+def _holds(rule: Mapping[str, Any], day: str) -> bool:
     since, until = rule.get("from"), rule.get("to")
     return (since is None or since <= day) and (until is None or day <= until)
 
 
+def holding(rules: Iterable[Mapping[str, Any]], on: dt.date) -> tuple[Mapping[str, Any], ...]:
+    """The rules of a sequence that hold on a day, in their order."""
+    day = on.isoformat()
+    return tuple(rule for rule in rules if _holds(rule, day))
+
+
 def current(rules: Iterable[Mapping[str, Any]], on: dt.date) -> Mapping[str, Any] | None:
     """The one rule of a sequence of versions that holds on a day, or None."""
-    return next((rule for rule in rules if in_force(rule, on)), None)
+    found = holding(rules, on)
+    return found[0] if found else None
 
 
 def cite(rule: Mapping[str, Any]) -> Citation:

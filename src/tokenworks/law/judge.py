@@ -16,6 +16,7 @@ from tokenworks.law import item as items
 from tokenworks.law import nuclear, possible, regimes, us
 from tokenworks.law.asked import Asked, fill
 from tokenworks.law.dated import cite, in_force
+from tokenworks.law.item import Item
 from tokenworks.law.line import US_ITEM, key
 from tokenworks.law.standing import worst
 from tokenworks.records import Line, Shipment, Verdict, World
@@ -36,7 +37,14 @@ def judge(shipment: Shipment, world: World) -> Verdict:
     if shipment.quantity < 1:
         raise BadRequest("expected a whole number, read '{value}'", field="quantity", value=shipment.quantity)
     asked, assumed = fill(shipment, world)
-    lines = decided(asked, law)
+    ways = possible.possible_items(asked.item, law, shipment.on, shipment.quantity)
+    return answered(asked, assumed, ways, world)
+
+
+def answered(asked: Asked, assumed: tuple[tuple[str, str], ...], ways: tuple[Item, ...], world: World) -> Verdict:
+    """The verdict of a shipment whose item may be in these ways (`possible.possible_items`)."""
+    law = world.law
+    lines = decided(asked, ways, law)
     deciding = worst(tuple(line for line in lines if line.regime.startswith("US")))
     return Verdict(
         licence=deciding.licence,
@@ -49,26 +57,26 @@ def judge(shipment: Shipment, world: World) -> Verdict:
         reasons=deciding.reasons,
         facts=asked.item.data or {},
         assumed=assumed,
-        text_only=text_only(asked, lines[0], law),
-        stale=shipment.on > world.law_known_to,
+        text_only=text_only(asked, ways, lines[0], law),
+        stale=asked.on > world.law_known_to,
     )
 
 
-def text_only(asked: Asked, enforced: Line, law: Mapping[str, Any]) -> Line | None:
+def text_only(asked: Asked, ways: tuple[Item, ...], enforced: Line, law: Mapping[str, Any]) -> Line | None:
     """What the text of the diffusion rule says where it differs from what is enforced; None where it does not."""
     if asked.diffusion or not in_force(law["diffusion"], asked.on):
         return None
-    would = decided(replace(asked, diffusion=True), law)[0]
+    would = decided(replace(asked, diffusion=True), ways, law)[0]
     if key(would) == key(enforced):
         return None
     kept = (*would.citations, cite(law["diffusion"]["not_enforced"]))
     return replace(would, regime="US item, text not enforced", citations=kept)
 
 
-def decided(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
+def decided(asked: Asked, ways: tuple[Item, ...], law: Mapping[str, Any]) -> tuple[Line, ...]:
     """Every line, if the lines are the same whatever the missing facts are; else an unknown one for US items."""
     answers: list[tuple[Line, ...]] = []
-    for one in possible.worlds(asked, law):
+    for one in possible.worlds(asked, ways, law):
         answers.append(_all(one, law))
         if _keys(answers[-1]) != _keys(answers[0]):
             return (_unknown(asked, law, answers),)
@@ -76,7 +84,9 @@ def decided(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
         return answers[0]
     common = answers[0][0].eccn if len({a[0].eccn for a in answers}) == 1 else None
     first = answers[0][0]
-    tried = {items.arithmetic(one.item, a[0].eccn) for one, a in zip(possible.worlds(asked, law), answers, strict=True)}
+    tried = {
+        items.arithmetic(one.item, a[0].eccn) for one, a in zip(possible.worlds(asked, ways, law), answers, strict=True)
+    }
     shown = items.arithmetic(asked.item, common)  # with what is known, not with what was tried
     reasons = tuple(shown if r in tried else r for r in first.reasons)
     return (replace(first, eccn=common, reasons=reasons), *answers[0][1:])

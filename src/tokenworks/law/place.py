@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from tokenworks.law.dated import current, in_force
+from tokenworks.law.dated import current, holding, in_force
 
 CHINA, HONG_KONG, MACAU, HOME = "CN", "HK", "MO", "US"
 
@@ -18,10 +18,8 @@ def in_group(country: str, group: str, law: Mapping[str, Any], on: dt.date) -> b
     """Whether a country is in a group of Supplement No. 1 to Part 740 on a day."""
     places = law["places"]
     asked = CHINA if country == HONG_KONG and in_force(places["hong_kong"], on) else country
-    changes = [h for h in places["history"] if h["group"] == group and h["country"] == asked]
-    if changes:
-        return any(in_force(h, on) for h in changes)
-    return asked in places["groups"][group]
+    changes = [h for h in places["history"] if h["country"] == asked and h["group"] == group]
+    return bool(holding(changes, on)) if changes else asked in places["groups"][group]
 
 
 def arms_embargoed(country: str, law: Mapping[str, Any], on: dt.date) -> bool:
@@ -61,4 +59,4 @@ def within(destination: str, hq: str, scope: Mapping[str, Any], law: Mapping[str
 
 def embargo(destination: str, law: Mapping[str, Any], on: dt.date) -> Mapping[str, Any] | None:
     """The embargo of Part 746 on a destination, or None."""
-    return next((e for e in law["places"]["embargoed"] if e["country"] == destination and in_force(e, on)), None)
+    return current((e for e in law["places"]["embargoed"] if e["country"] == destination), on)

@@ -44,8 +44,8 @@ def candidates(item: Item, law: Mapping[str, Any], quantity: int) -> dict[str, t
     return {name: values for name, values in wanted.items() if getattr(item, name) in missing}
 
 
-def profile(item: Item, law: Mapping[str, Any], on: dt.date) -> tuple[object, ...]:
-    """All that the rules of a day can tell about a fully known item, but for its amounts."""
+def profile(item: Item, law: Mapping[str, Any], on: dt.date, quantity: int) -> tuple[object, ...]:
+    """All that the rules of a day can tell about so many of a fully known item."""
     reached = tuple(letters.reaches(item, x) for x in law["letters"]["letters"] if in_force(x, on))
     return (
         items.classify(item, law, on)[0],
@@ -57,8 +57,14 @@ def profile(item: Item, law: Mapping[str, Any], on: dt.date) -> tuple[object, ..
         policy.below_path(item, law),
         item.stack_density is not None and item.stack_density < law["exceptions"]["HBM"]["density_below"],
         item.stack_density is None,
-        item.tpp if in_force(law["diffusion"], on) else None,
+        _amounts(item, law, quantity) if in_force(law["diffusion"], on) else None,
     )
+
+
+def _amounts(item: Item, law: Mapping[str, Any], quantity: int) -> tuple[bool, bool]:
+    """On which side of the two volumes of the diffusion rule a shipment is."""
+    tpp = (item.tpp or 0.0) * quantity
+    return tpp <= law["exceptions"]["LPP"]["tpp_per_year"], tpp <= law["diffusion"]["country_tpp_2025_2027"]
 
 
 def possible_items(item: Item, law: Mapping[str, Any], on: dt.date, quantity: int) -> tuple[Item, ...]:
@@ -69,7 +75,7 @@ def possible_items(item: Item, law: Mapping[str, Any], on: dt.date, quantity: in
     found: dict[tuple[object, ...], Item] = {}
     for values in product(*missing.values()):
         known = replace(item, **_named(missing, values))
-        found.setdefault(profile(known, law, on), known)
+        found.setdefault(profile(known, law, on, quantity), known)
     return tuple(found.values())
 
 
@@ -77,10 +83,12 @@ def _named(names: Iterable[str], values: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def mentions(law: Mapping[str, Any]) -> Mapping[str, tuple[tuple[str, str | None, str | None], ...]]:
-    """For every country: where the rules name it (path), from when, to when. Groups and lists alike."""
-    countries = frozenset(law["places"]["iso"])
-    found: dict[str, list[tuple[str, str | None, str | None]]] = {c: [] for c in countries}
+def mentions(
+    law: Mapping[str, Any], names: frozenset[str] | None = None
+) -> Mapping[str, tuple[tuple[str, str | None, str | None], ...]]:
+    """For every country, or every other name asked for: where the rules name it (path), from when, to when."""
+    wanted = frozenset(law["places"]["iso"]) if names is None else names
+    found: dict[str, list[tuple[str, str | None, str | None]]] = {c: [] for c in wanted}
     stack: list[tuple[str, Any, str | None, str | None]] = [(k, v, None, None) for k, v in law.items()]
     while stack:
         path, node, since, until = stack.pop()
@@ -91,18 +99,20 @@ def mentions(law: Mapping[str, Any]) -> Mapping[str, tuple[tuple[str, str | None
             stack.extend((f"{path}/{k}", v, since, until) for k, v in node.items())
         elif isinstance(node, list):
             stack.extend((path if isinstance(v, str) else f"{path}/{i}", v, since, until) for i, v in enumerate(node))
-        elif isinstance(node, str) and node in countries:
+        elif isinstance(node, str) and node in wanted:
             found[node].append((path, since, until))
     return {c: tuple(sorted(v, key=str)) for c, v in found.items()}
 
 
 def country_class(country: str, where: Mapping[str, Any], on: dt.date) -> tuple[object, ...]:
     """What the rules of a day can tell about a country: the lists that name it, and the four that the code names."""
+    return (country if country in _BY_NAME else "", *named_on(country, where, on))
+
+
+def named_on(name: str, where: Mapping[str, Any], on: dt.date) -> tuple[str, ...]:
+    """The lists that hold a name on a day."""
     day = on.isoformat()
-    named = tuple(
-        path for path, since, until in where[country] if (since or "") <= day and (until is None or day <= until)
-    )
-    return (country if country in _BY_NAME else "", *named)
+    return tuple(path for path, since, until in where[name] if (since or "") <= day and (until is None or day <= until))
 
 
 def representatives(law: Mapping[str, Any], on: dt.date) -> tuple[str, ...]:
@@ -133,12 +143,11 @@ def choices(asked: Asked, law: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {name: values[name] for name in fields}
 
 
-def worlds(asked: Asked, law: Mapping[str, Any]) -> Iterable[Asked]:
-    """The shipment in every way that it may be; itself where everything is known."""
+def worlds(asked: Asked, ways: tuple[Item, ...], law: Mapping[str, Any]) -> Iterable[Asked]:
+    """The shipment in every way that it may be, its item in each of these; itself where everything is known."""
     missing = choices(asked, law)
-    found = possible_items(asked.item, law, asked.on, asked.shipment.quantity)
     for values in product(*missing.values()):
-        for known in found:
+        for known in ways:
             yield replace(asked, item=known, **_named(missing, values))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenworks.language import Text, text
 from tokenworks.law.asked import Asked
-from tokenworks.law.dated import cite, in_force
+from tokenworks.law.dated import cite, holding, in_force
 from tokenworks.law.item import NONE
 from tokenworks.law.policy import named
 from tokenworks.records import Line
@@ -35,8 +35,8 @@ def beside(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
     """National rules that touch the shipment: buying side, transit permits, national controls."""
     return tuple(
         Line(r["regime"], r["licence"], None, None, r.get("review_policy"), (cite(r),), (Text(r["text"]),))
-        for r in law["regimes"]["others"]
-        if in_force(r, asked.on) and _touches(asked, r)
+        for r in holding(law["regimes"]["others"], asked.on)
+        if _touches(asked, r)
     )
 
 
