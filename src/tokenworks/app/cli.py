@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
+        "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),
         "fabric": ("tokenworks.app.parts", "fabric", "Count a network."),
         "model": ("tokenworks.app.parts", "model", "What a model is made of."),
@@ -39,7 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "schema": ("tokenworks.app.parts", "schema", "JSON Schema of an answer."),
     }
 )
-LATER = ("whatif", "market", "sweep", "validate", "measure", "web")
+LATER = ("whatif", "market", "sweep", "measure", "web")
 INTERRUPTED = 130
 
 

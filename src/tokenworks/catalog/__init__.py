@@ -1,7 +1,25 @@
 """Catalog: facts, prices, rules and calibration, read and checked into a World at a date."""
 
+from tokenworks.catalog.calibration import at, differences, overlaid
 from tokenworks.catalog.check import check
 from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, load
+from tokenworks.catalog.runs import KINDS as RUNS
+from tokenworks.catalog.runs import published
 from tokenworks.catalog.world import expand, resolve, world
 
-__all__ = ["KINDS", "Catalog", "aliases", "check", "expand", "fold", "load", "resolve", "world"]
+__all__ = [
+    "KINDS",
+    "RUNS",
+    "Catalog",
+    "aliases",
+    "at",
+    "check",
+    "differences",
+    "expand",
+    "fold",
+    "load",
+    "overlaid",
+    "published",
+    "resolve",
+    "world",
+]

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from tokenworks import files
+from tokenworks.catalog.calibration import with_fitted
 from tokenworks.errors import BadRequest, Defect
 from tokenworks.records import Chip, Entry, Fact, Model, System
 
@@ -67,7 +68,7 @@ def load(overlay: Path | None = None) -> Catalog:
     data = root / "catalog" / "data"
     raw: dict[str, Any] = {stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")}
     law = _folder(root / "law" / "data")
-    calibration = _folder(data / "calibration")
+    calibration = with_fitted(_folder(data / "calibration"))
     if overlay is not None:
         _lay_over(raw, overlay)
     canonical = json.dumps([raw, law, calibration], sort_keys=True, default=str)

@@ -17,6 +17,7 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
+from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
@@ -30,11 +31,14 @@ __all__ = [
     "law_diff",
     "memo",
     "model",
+    "plot",
     "predictions",
     "simulation",
     "stats",
     "text",
     "timeline",
+    "validation",
+    "validation_page",
     "verdicts",
     "write",
 ]

@@ -146,7 +146,7 @@ def _floor(arch: Architecture, bench: Bench, work: Work, wire: Column, optimizer
     return np.maximum(np.maximum(compute, optimizer * c["stream_efficiency"]), link)
 
 
-def _hybrid(arch: Architecture) -> bool:
+def is_hybrid(arch: Architecture) -> bool:
     """Whether the model has recurrent layers."""
     return any(layer.attention is not None and layer.attention.kind in RECURRENT for layer, _ in arch.layers)
 
@@ -159,7 +159,7 @@ def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: Trai
     catalog/data/calibration/training.yaml.
     """
     lay = layout.floats()
-    c = constants.for_model(_hybrid(arch))
+    c = constants.for_model(is_hybrid(arch))
     bench = Bench(hardware, lay, c)
     body, head = body_work(arch, bench), head_work(arch, bench)
     micro = _communication(arch, bench, body)

@@ -31,7 +31,8 @@ class TrainingConstants:
     values: the globals by name (SI; meanings in calibration/training.yaml). gemm: peak kind (bf16, fp8, int8,
     fp4) -> sustained share. attention: sustained share of the bf16 peak. factor: software factor on the step.
     expert_software: factor on expert exchange, permutation and synchronisation. framework: its habits.
-    expert_software_hybrid: the same for models with recurrent layers.
+    expert_software_hybrid: the same for models with recurrent layers. releases: the places in the calibration
+    of the steps of software generation that gave the two.
     evidence: "generation" where the chip's generation was measured, else "vendor" or "all". flash2_lags: the
     chip needs newer attention kernels than FlashAttention-2 to reach `attention`.
     """
@@ -42,12 +43,13 @@ class TrainingConstants:
     factor: Column
     expert_software: Column
     framework: Mapping[str, Any]
-    adapter_factor: float
+    adapter_factor: Column
     evidence: str
     known_framework: bool
     generation: str = ""
     flash2_lags: bool = False
     expert_software_hybrid: Column = 1.0
+    releases: tuple[int | None, int | None] = (None, None)
 
     def __getitem__(self, name: str) -> Column:
         return self.values[name]
@@ -87,6 +89,8 @@ class TrainingConstants:
         families = calibration["frameworks"]
         known = software.family in families
         framework = families[software.family if known else "other"]
+        steps = calibration["expert_software"]
+        plain, hybrid = (_release(steps, name, software, (recurrent, domain)) for recurrent in (False, True))
         values = {k: entry["value"] for k, entry in calibration["globals"].items()}
         values["memory_aim"] = calibration["practice"]["memory_aim"]["value"]
         return cls(
@@ -94,8 +98,9 @@ class TrainingConstants:
             gemm=gemm,
             attention=attention,
             factor=framework["factor"],
-            expert_software=_release(calibration["expert_software"], name, software, (False, domain)),
-            expert_software_hybrid=_release(calibration["expert_software"], name, software, (True, domain)),
+            expert_software=1.0 if plain is None else steps[plain]["value"],
+            expert_software_hybrid=1.0 if hybrid is None else steps[hybrid]["value"],
+            releases=(plain, hybrid),
             framework=framework,
             adapter_factor=calibration["adapter_factor"]["value"],
             evidence=evidence,
@@ -136,16 +141,16 @@ def _chip(
     return gemm, float(np.mean([e["attention"] for e in like])), evidence, names[1]
 
 
-def _release(steps: Any, generation: str, software: Software, kind: tuple[bool, float]) -> float:
-    """The last step of software generation that holds for this chip, family and year, and for the kind of
-    job: (hybrid model, chips of the scale-up domain)."""
+def _release(steps: Any, generation: str, software: Software, kind: tuple[bool, float]) -> int | None:
+    """The place of the last step of software generation that holds for this chip, family and year, and for the
+    kind of job: (hybrid model, chips of the scale-up domain). None where none does."""
     hybrid, domain = kind
-    value = 1.0
-    for step in steps:
+    found = None
+    for place, step in enumerate(steps):
         fits = software.year >= step["since"]
         fits = fits and (not hybrid or step.get("hybrid", True))
         fits = fits and domain > step.get("domain_above", 0)
         fits = fits and generation in step.get("generations", (generation,))
         if fits and software.family in step.get("families", (software.family,)):
-            value = step["value"]
-    return value
+            found = place
+    return found

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tokenworks.errors import TokenworksError
+from tokenworks.perf import evidence
 from tokenworks.records import World
 from tokenworks.validate import inference, training
 
 SCHEMA = "tokenworks/predictions/1"
+# A metric without residuals of its own -> the one of which it is the inverse, but for known factors.
+INVERSE: Mapping[str, str] = MappingProxyType({"step_time_s": "tokens_per_s_per_chip"})
 
 
 def predict(records: Iterable[Any], world: World) -> Mapping[str, Any]:
@@ -20,7 +24,9 @@ def predict(records: Iterable[Any], world: World) -> Mapping[str, Any]:
     """
     given = list(records)
     served = [place for place, record in enumerate(given) if isinstance(record, Mapping) and "load" in record]
-    found = dict(zip(served, inference.predict_all([given[place] for place in served], world), strict=True))
+    bars = world.calibration["bars"].get("serving", {})
+    predicted = inference.predict_all([given[place] for place in served], world)
+    found = {place: with_bars(answer, bars) for place, answer in zip(served, predicted, strict=True)}
     answers = [found[place] if place in found else _other(record, world) for place, record in enumerate(given)]
     return {"schema": SCHEMA, "predictions": answers}
 
@@ -30,7 +36,32 @@ def _other(record: Any, world: World) -> Mapping[str, Any]:
         return unanswered(None, "bad_value", str(record))
     if not isinstance(record, Mapping):
         return unanswered(None, "bad_value", f"expected a record, read {type(record).__name__}")
-    return training.predict(record, world)
+    return with_bars(training.predict(record, world), world.calibration["bars"].get("training", {}))
+
+
+def with_bars(answer: Mapping[str, Any], bars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer with the intervals that its evidence class has earned.
+
+    bars: calibration/bars.yaml, one study: metric -> class -> interval. `bars` of the answer names the class
+    and the runs that stand behind its first metric's interval.
+    """
+    if answer["bars"] is None:
+        return answer
+    labels = evidence.labels_of(answer["bars"]["class"])
+    metrics, used = {}, None
+    for name, figure in answer["metrics"].items():
+        inverse = name in INVERSE
+        found = evidence.bar(bars.get(INVERSE.get(name, name), {}), labels)
+        used = used or found
+        if found is not None and inverse:
+            found = found.inverted()
+        low, high = evidence.interval(figure["value"], found)
+        metrics[name] = {**figure, "low": low, "high": high}
+    return {
+        **answer,
+        "metrics": metrics,
+        "bars": {"class": used.name, "runs": used.runs} if used else {**answer["bars"], "runs": 0},
+    }
 
 
 def unanswered(identity: object, kind: str, message: str) -> Mapping[str, Any]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from tokenworks.errors import TokenworksError
 from tokenworks.perf.layout import Layout
-from tokenworks.perf.training import step
+from tokenworks.perf.roofline import Column
+from tokenworks.perf.training import is_hybrid, step
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.perf.training_layer import Bench
 from tokenworks.records import Floats, World
@@ -25,6 +27,9 @@ from tokenworks.validate.scoring import measured_rate
 from tokenworks.validate.training import Run, choose_recompute, read_run
 
 Path = tuple[Any, ...]
+# Calibration section -> the field of TrainingConstants that it becomes, where the names differ.
+_FIELDS: Mapping[str, str] = MappingProxyType({"frameworks": "factor", "generations": "attention"})
+_ADAPTER: Path = ("adapter_factor", "value")
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,11 @@ def bundles(calibration: Mapping[str, Any], free: Mapping[str, float]) -> list[B
     def framework(sample: Sample) -> Path:
         return ("frameworks", sample.layout.software.family, "factor")
 
+    def release(sample: Sample) -> Path | None:
+        recurrent = is_hybrid(sample.run.arch)
+        place = constants_of(sample, calibration).releases[recurrent]
+        return None if place is None else ("expert_software", place, "value")
+
     def of(kinds: tuple[str, ...]) -> tuple[Path, ...]:
         return tuple(("generations", g, "gemm", k) for g, e in generations.items() for k in e["gemm"] if k in kinds)
 
@@ -164,26 +174,42 @@ def bundles(calibration: Mapping[str, Any], free: Mapping[str, float]) -> list[B
     found.append(Bundle(of(low), lambda s: share(low, s), 0.15))
     found.append(Bundle(tuple(("generations", g, "attention") for g in generations), attention, 0.15))
     found.append(Bundle(tuple(("frameworks", f, "factor") for f in calibration["frameworks"]), framework, 0.10))
-    for i, _ in enumerate(calibration["expert_software"]):
-        path = ("expert_software", i, "value")
-        found.append(Bundle((path,), lambda _, p=path: p, 0.4))  # type: ignore[misc]
-    adapter = ("adapter_factor", "value")
-    found.append(Bundle((adapter,), lambda _, p=adapter: p, 0.2))  # type: ignore[misc]
+    releases = tuple(("expert_software", i, "value") for i, _ in enumerate(calibration["expert_software"]))
+    found.append(Bundle(releases, release, 0.4))
+    found.append(Bundle((_ADAPTER,), lambda s: _ADAPTER if s.layout.software.adapter else None, 0.2))
     return found
+
+
+def nudged(constants: TrainingConstants, paths: Sequence[Path]) -> TrainingConstants:
+    """The constants as columns: in row j the j-th of the paths is `NUDGE` larger (logarithm)."""
+    values, gemm = dict(constants.values), dict(constants.gemm)
+    fresh: dict[str, Column] = {}
+    for row, path in enumerate(paths):
+        up = np.ones(len(paths))
+        up[row] = math.exp(NUDGE)
+        if path[0] == "globals":
+            values[path[1]] = values[path[1]] * up
+        elif path[0] == "generations" and path[2] == "gemm":
+            gemm[path[3]] = gemm[path[3]] * up
+        else:
+            name = _FIELDS.get(path[0], str(path[0]))
+            for field in (name, "expert_software_hybrid") if name == "expert_software" else (name,):
+                fresh[field] = fresh.get(field, getattr(constants, field)) * up
+    return replace(constants, values=values, gemm=gemm, **fresh)
 
 
 def _jacobian(
     samples: Sequence[Sample], calibration: Mapping[str, Any], kinds: Sequence[Bundle],
     index: Mapping[Path, int], base: Floats,
 ) -> Floats:  # fmt: skip
+    """d residual / d log constant, by finite differences: one call a run evaluates all its constants."""
     jacobian = np.zeros((len(samples), len(index)))
-    for bundle in kinds:
-        values = {p: _get(calibration, p) * math.exp(NUDGE) for p in bundle.paths}
-        slope = (residuals(samples, changed(calibration, values)) - base) / NUDGE
-        for row, sample in enumerate(samples):
-            path = bundle.owner(sample)
-            if path is not None:
-                jacobian[row, index[path]] += slope[row]
+    for row, sample in enumerate(samples):
+        paths = [path for bundle in kinds if (path := bundle.owner(sample)) is not None]
+        constants = nudged(constants_of(sample, calibration), paths)
+        found = step(sample.run.arch, sample.run.hardware, sample.layout, constants).step_time
+        errors = np.log(np.broadcast_to(found, len(paths))) - sample.truth
+        jacobian[row, [index[p] for p in paths]] = (errors - base[row]) / NUDGE
     return jacobian
 
 

@@ -1,24 +1,33 @@
-"""Predictions against measurements: coverage, median, 90th percentile and bias per chip, framework, class."""
+"""How far predictions are from measurements: coverage, median, 90th percentile, bias, and the interval's share."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from math import exp
 from typing import Any
 
 import numpy as np
 
+from tokenworks.perf.evidence import Bar, bar
+from tokenworks.validate.study import Record, Residual
+
 
 @dataclass(frozen=True)
 class Score:
-    """Errors of one set of runs: n measured, covered (share predicted), median and p90 of |predicted /
-    measured - 1|, bias (median of predicted / measured - 1)."""
+    """Errors of one set of runs. n: measured; groups: of like runs; covered: share predicted; median, p90: of
+    |predicted / measured - 1|; bias: median of predicted / measured - 1; inside: share of those with an
+    interval that it contains (None: no intervals)."""
 
     n: int
+    groups: int
     covered: float
     median: float
     p90: float
     bias: float
+    inside: float | None = None
 
 
 def measured_rate(record: Mapping[str, Any]) -> float | None:
@@ -43,58 +52,84 @@ def measured_memory(record: Mapping[str, Any]) -> float | None:
     return float(share) * float(record["hardware"]["hbm_gb"]) * 1e9 if share else None
 
 
-def score_pairs(pairs: Sequence[tuple[float | None, float]]) -> Score:
-    """Score (predicted or None, measured) pairs.
+def score(found: Sequence[Residual], classes: Mapping[str, Any] | None = None, *, each_group: bool = False) -> Score:
+    """Score residuals of one metric.
 
-    >>> score_pairs([(1.1, 1.0), (None, 1.0)]).covered
-    0.5
+    classes: intervals by evidence class, judged where given. each_group: the median and 90th percentile are
+    over groups, each standing with its median error, so that a much-repeated configuration counts once.
     """
-    ratios = np.array([p / m for p, m in pairs if p is not None], dtype=float)
-    if not len(ratios):
-        return Score(len(pairs), 0.0, float("nan"), float("nan"), float("nan"))
-    error = np.abs(ratios - 1.0)
+    known = [r for r in found if r.ratio is not None]
+    error = np.array([abs(exp(-r.ratio) - 1.0) for r in known if r.ratio is not None])
+    if not len(error):
+        nan = float("nan")
+        return Score(len(found), len({r.group for r in found}), 0.0, nan, nan, nan)
+    shown = error
+    if each_group:
+        by_group: dict[str, list[float]] = defaultdict(list)
+        for r, e in zip(known, error, strict=True):
+            by_group[r.group].append(float(e))
+        shown = np.array([np.median(e) for e in by_group.values()])
     return Score(
-        n=len(pairs),
-        covered=len(ratios) / len(pairs),
-        median=float(np.median(error)),
-        p90=float(np.quantile(error, 0.9)),
-        bias=float(np.median(ratios) - 1.0),
+        n=len(found),
+        groups=len({r.group for r in found}),
+        covered=len(known) / len(found),
+        median=float(np.median(shown)),
+        p90=float(np.quantile(shown, 0.9)),
+        bias=float(np.median([exp(-r.ratio) - 1.0 for r in known if r.ratio is not None])),
+        inside=_inside(known, classes) if classes else None,
     )
 
 
-def score(
-    records: Iterable[Mapping[str, Any]],
-    predictions: Iterable[Mapping[str, Any]],
-    metric: str,
-    measured: Callable[[Mapping[str, Any]], float | None],
-    keys: Mapping[str, Callable[[Mapping[str, Any]], str]],
-) -> Mapping[str, Mapping[str, Score]]:
-    """Score one metric over all records and by each key (name -> function of a record).
-
-    Returns {"all": {"all": Score}, key: {value: Score}}; records without a measurement are left out.
-    """
-    groups: dict[str, dict[str, list[tuple[float | None, float]]]] = {"all": {"all": []}}
-    for record, prediction in zip(records, predictions, strict=True):
-        truth = measured(record)
-        if truth is None:
-            continue
-        found = (prediction.get("metrics") or {}).get(metric)
-        pair = (None if found is None else float(found["value"]), truth)
-        groups["all"]["all"].append(pair)
-        for key, function in keys.items():
-            groups.setdefault(key, {}).setdefault(function(record), []).append(pair)
-    return {key: {v: score_pairs(p) for v, p in sorted(of.items())} for key, of in groups.items()}
+def _inside(known: Iterable[Residual], classes: Mapping[str, Any]) -> float | None:
+    judged = [(r, judge) for r in known if (judge := bar(classes, r.labels)) is not None]
+    return float(np.mean([_holds(r, judge) for r, judge in judged])) if judged else None
 
 
-def training_class(record: Mapping[str, Any]) -> str:
+def _holds(residual: Residual, judge: Bar) -> bool:
+    return residual.ratio is not None and judge.low <= exp(residual.ratio) <= judge.high
+
+
+def by(
+    found: Sequence[Residual],
+    key: Callable[[Residual], str],
+    classes: Mapping[str, Any] | None = None,
+    *,
+    each_group: bool = False,
+) -> Mapping[str, Score]:
+    """Scores by a key of the residuals, in the order of the keys."""
+    ordered = sorted(found, key=key)
+    return {k: score(list(rows), classes, each_group=each_group) for k, rows in groupby(ordered, key)}
+
+
+def training_class(record: Record) -> str:
     """dense | moe | hybrid."""
     kind = str((record.get("model") or {}).get("type") or "dense")
     return "hybrid" if "mamba" in kind else kind
 
 
-TRAINING_KEYS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "chip": lambda r: str((r.get("hardware") or {}).get("chip")),
-    "framework": lambda r: str(r.get("framework") or "not named").split(" 2")[0],
-    "class": training_class,
-    "precision": lambda r: str(r.get("precision")),
-}
+def size_class(chips: float) -> str:
+    """A job's size by its chips.
+
+    >>> size_class(8), size_class(4096)
+    ('up to 8 chips', 'above 1024 chips')
+    """
+    bounds = (8, 64, 256, 1024)
+    return next((f"up to {b} chips" for b in bounds if chips <= b), f"above {bounds[-1]} chips")
+
+
+def noise_floor(records: Iterable[Record], truth: Callable[[Record], float | None]) -> tuple[int, float, float] | None:
+    """The spread of runs of one configuration (published again, other software releases): (configurations,
+    median, 90th percentile) of the error that their own mean leaves, weighted by run. None without repeats.
+
+    No model that is blind to the release can be better.
+    """
+    same: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        value = truth(record)
+        if value:
+            same[str(record.get("config_group"))].append(float(np.log(value)))
+    repeated = [v for v in same.values() if len(v) > 1]
+    if not repeated:
+        return None
+    left = np.concatenate([np.abs(np.expm1(np.array(v) - np.mean(v))) for v in repeated])
+    return len(repeated), float(np.median(left)), float(np.quantile(left, 0.9))

@@ -11,6 +11,7 @@ import numpy as np
 from tokenworks.catalog import resolve
 from tokenworks.errors import TokenworksError, UnknownFact
 from tokenworks.language import text
+from tokenworks.perf import evidence
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.memory import training_memory, usable_memory
 from tokenworks.perf.training import BOUNDS, TrainingStep, step
@@ -24,6 +25,8 @@ from tokenworks.workload.architecture import Architecture
 
 # Dimensions of which a record must give one to be read by itself; else its model is looked up by name.
 _DIMENSIONS = ("layers", "hidden")
+# Fields that change little when taken from the framework's defaults: a run that leaves out only these is fully stated.
+_DEFAULTS = ("parallelism.sequence_parallel", "parallelism.zero_stage", "hardware.inter_bw_GBps_per_chip_uni")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Run:
     constants: TrainingConstants
     plan: Plan
     assumed: tuple[Mapping[str, Any], ...]
+    seen: Mapping[str, Any]
 
 
 def predict(record: Mapping[str, Any], world: World) -> Mapping[str, Any]:
@@ -85,7 +89,7 @@ def read_run(record: Mapping[str, Any], world: World) -> Run:
     )
     if not part(record, "parallelism").get("tp"):
         plan = _choose_split(arch, hardware, plan, constants, assumed)
-    return Run(arch, hardware, constants, plan, tuple(assumed))
+    return Run(arch, hardware, constants, plan, tuple(assumed), calibration["seen"])
 
 
 def _architecture(record: Mapping[str, Any], world: World, assumed: Assumed) -> Architecture:
@@ -180,7 +184,7 @@ def answer(run: Run, chosen: tuple[Layout, tuple[Mapping[str, Any], ...]]) -> Ma
         "fits": fits,
         "memory": {k: float(v) for k, v in found.memory.items()},
         "bound": BOUNDS[int(found.bound)] if fits else "capacity",
-        "bars": _bars(run),
+        "bars": {"class": evidence.chain(labels(run, notes)), "runs": 0},
         "assumed": [*run.assumed, *notes],
         "error": None,
     }
@@ -190,12 +194,15 @@ def _bar(value: float) -> Mapping[str, float | None]:
     return {"value": value, "low": None, "high": None}
 
 
-def _bars(run: Run) -> Mapping[str, Any]:
-    """The evidence class. No interval is stated before out-of-fold residuals exist, so no runs stand behind
-    it."""
-    chip = {"generation": "chip seen", "vendor": "vendor seen", "all": "nothing alike seen"}[run.constants.evidence]
-    framework = "framework seen" if run.plan.framework_named else "framework not seen"
-    return {"class": f"{chip}, {framework}", "runs": 0}
+def labels(run: Run, notes: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
+    """The evidence class of a run (perf.evidence), from the most to the least telling label."""
+    assumed = {note["field"] for note in (*run.assumed, *notes)} - set(_DEFAULTS)
+    return (
+        evidence.chip_label(run.seen, run.hardware.chip, run.constants.generation),
+        evidence.software_label(run.seen, run.plan.layout.software.family),
+        evidence.kind_label(run.arch),
+        evidence.ASSUMED if assumed else evidence.STATED,
+    )
 
 
 def parts_of(run: Run) -> TrainingStep:

@@ -10,7 +10,7 @@ import math
 import pytest
 
 from tokenworks.catalog import load, world
-from tokenworks.validate import refit, scoring, training
+from tokenworks.validate import refit, training
 
 # A run made up for these tests; its figures are nobody's.
 RECORD = {
@@ -179,26 +179,6 @@ def test_an_adapter_is_cheaper_than_a_full_step(now):
     adapter = training.predict({**RECORD, "kind": "lora"}, now)
     assert adapter["memory"]["optimizer"] < 0.1 * full["memory"]["optimizer"]
     assert adapter["metrics"]["step_time_s"]["value"] < full["metrics"]["step_time_s"]["value"]
-
-
-def test_scores_are_by_hand():
-    records = [
-        {"measured": {"tokens_per_s_per_chip": 100.0}, "hardware": {"chip": "a"}},
-        {"measured": {"tokens_per_s_per_chip": 200.0}, "hardware": {"chip": "a"}},
-        {
-            "measured": {"step_time_s": 2.0},
-            "global_batch_tokens": 800,
-            "hardware": {"chip": "b", "n_chips": 4},
-        },
-        {"measured": {}, "hardware": {"chip": "b"}},
-    ]
-    answers = [{"metrics": {"m": {"value": v}}} for v in (110.0, 180.0)] + [{"metrics": {}}] * 2
-    found = scoring.score(records, answers, "m", scoring.measured_rate, {"chip": scoring.TRAINING_KEYS["chip"]})
-    assert found["all"]["all"].n == 3
-    assert found["all"]["all"].covered == pytest.approx(2 / 3)
-    assert found["chip"]["a"].median == pytest.approx(0.1)
-    assert found["chip"]["a"].bias == pytest.approx(0.0)
-    assert found["chip"]["b"].covered == 0
 
 
 def test_a_refit_finds_the_factor_that_made_the_data(now):

@@ -1,0 +1,122 @@
+"""Error bars: residuals of unseen runs -> the 80 % interval of each evidence class, and whether it holds.
+
+Weights: a group of like runs counts once. Intervals are quantiles of log(measured / predicted) with the
+finite-sample step of split conformal prediction (Vovk et al. 2005; Lei et al. 2018, eq. 2.2): the rank
+(n + 1) q instead of n q.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp
+from typing import NamedTuple
+
+import numpy as np
+
+from tokenworks.perf.evidence import bar, chain
+from tokenworks.records import Floats
+from tokenworks.validate.study import Residual
+
+COVERED = 0.80  # share of unseen measurements that an interval is to contain (DESIGN.md, honest numbers)
+LEAST = 30  # groups that a class must have to speak for itself
+
+
+class Held(NamedTuple):
+    """How an interval held on unseen runs: share of the group-weighted runs inside, its binomial 95 %
+    interval (Wilson 1927), groups and runs."""
+
+    share: float
+    low: float
+    high: float
+    groups: int
+    runs: int
+
+
+def known(found: Iterable[Residual], metric: str) -> list[Residual]:
+    """The residuals of one metric that have a prediction."""
+    return [r for r in found if r.metric == metric and r.ratio is not None]
+
+
+def weights(found: Sequence[Residual]) -> Floats:
+    """One per group, shared among its runs."""
+    sizes: dict[str, int] = defaultdict(int)
+    for r in found:
+        sizes[r.group] += 1
+    return np.array([1.0 / sizes[r.group] for r in found])
+
+
+def quantile(values: Floats, weight: Floats, q: float) -> float:
+    """The weighted quantile of values at q, at the conformal rank: q (n + 1) / n towards the tail.
+
+    >>> quantile(np.arange(9.0), np.ones(9), 0.9)
+    8.0
+    """
+    n = float(weight.sum())
+    tail = min((max(q, 1.0 - q)) * (n + 1.0) / n, 1.0)
+    order = np.argsort(values if q >= 0.5 else -values, kind="stable")
+    share = np.cumsum(weight[order]) / n
+    return float(values[order][min(int(np.searchsorted(share, tail - 1e-12)), len(values) - 1)])
+
+
+def classes(found: Sequence[Residual]) -> Mapping[str, Mapping[str, float | int]]:
+    """Class name -> {runs, groups, low, high} for every chain of labels with at least LEAST groups.
+
+    low, high: factors on the predicted value.
+    """
+    members: dict[tuple[str, ...], list[Residual]] = defaultdict(list)
+    for r in found:
+        for length in range(1, len(r.labels) + 1):
+            members[r.labels[:length]].append(r)
+    made: dict[str, Mapping[str, float | int]] = {}
+    for labels, inside in sorted(members.items()):
+        groups = len({r.group for r in inside})
+        if groups < LEAST and len(labels) > 1:
+            continue
+        ratio, weight = np.array([r.ratio for r in inside], dtype=float), weights(inside)
+        edge = (1.0 - COVERED) / 2.0
+        made[chain(labels)] = {
+            "runs": len(inside),
+            "groups": groups,
+            "low": round(exp(quantile(ratio, weight, edge)), 4),
+            "high": round(exp(quantile(ratio, weight, 1.0 - edge)), 4),
+        }
+    return made
+
+
+def cross_checked(found: Sequence[Residual], parts: int = 5) -> Mapping[str, Held]:
+    """Whether the intervals hold: each part of the groups is judged by intervals made from the others.
+
+    Returns "all" and every class that judged something -> how it held.
+    """
+    place = {g: i % parts for i, g in enumerate(sorted({r.group for r in found}))}
+    inside: dict[str, list[tuple[bool, float, str]]] = defaultdict(list)
+    for k in range(parts):
+        made = classes([r for r in found if place[r.group] != k])
+        held = [r for r in found if place[r.group] == k]
+        for r, weight in zip(held, weights(held), strict=True):
+            judge = bar(made, r.labels)
+            if judge is None or r.ratio is None:
+                continue
+            ok = judge.low <= exp(r.ratio) <= judge.high
+            for name in ("all", judge.name):
+                inside[name].append((ok, float(weight), r.group))
+    return {name: _held(rows) for name, rows in sorted(inside.items())}
+
+
+def _held(rows: Sequence[tuple[bool, float, str]]) -> Held:
+    n = sum(w for _, w, _ in rows)
+    share = sum(w for ok, w, _ in rows if ok) / n
+    low, high = wilson(share, n)
+    return Held(share, low, high, len({g for _, _, g in rows}), len(rows))
+
+
+def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % score interval of a share of n trials (Wilson 1927).
+
+    >>> [round(x, 3) for x in wilson(0.8, 30)]
+    [0.627, 0.905]
+    """
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
+    return middle - half, middle + half

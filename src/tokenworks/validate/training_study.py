@@ -1,0 +1,152 @@
+"""Training runs as a study: how their constants are fitted, and what a fit has seen."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from math import log
+from typing import Any
+
+import numpy as np
+
+from tokenworks.errors import TokenworksError
+from tokenworks.records import World
+from tokenworks.validate import training
+from tokenworks.validate.refit import Sample, constants_of, fit, prepare, spreads
+from tokenworks.validate.scoring import measured_memory, measured_rate, size_class, training_class
+from tokenworks.validate.study import Record, Residual, Split, Study, with_constants
+from tokenworks.validate.training_hardware import find_chip
+from tokenworks.validate.training_plan import read_software
+from tokenworks.workload import flops_per_token
+
+NAME = "training"
+
+
+def seen(samples: Sequence[Sample], calibration: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """The chips, chip generations and framework families that runs have."""
+    return {
+        "chips": sorted({s.run.hardware.chip for s in samples}),
+        "generations": sorted({constants_of(s, calibration).generation for s in samples}),
+        "software": sorted({s.run.plan.layout.software.family for s in samples} - {"other"}),
+    }
+
+
+def narrowed(calibration: Mapping[str, Any], known: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The calibration as it would be without runs of other generations and families than those known.
+
+    A generation without runs loses its constants; a family without runs keeps its documented habits but takes
+    the factor of `other`; a step of software generation that only such families have is dropped.
+    """
+    fresh = copy.deepcopy(dict(calibration))
+    fresh["generations"] = {k: v for k, v in fresh["generations"].items() if k in known["generations"]}
+    families = fresh["frameworks"]
+    for name, entry in families.items():
+        if name not in known["software"] and name != "other":
+            entry["factor"] = families["other"]["factor"]
+            entry["prior"] = families["other"]["prior"]
+    fresh["expert_software"] = [
+        step
+        for step in fresh["expert_software"]
+        if not step.get("families") or set(step["families"]) & set(known["software"])
+    ]
+    fresh["seen"] = dict(known)
+    return fresh
+
+
+def fitted(records: Sequence[Record], world: World) -> Mapping[str, Any]:
+    """The training constants fitted to records, nothing else known of them."""
+    calibration = world.calibration[NAME]
+    samples = prepare(records, world)
+    own = narrowed(calibration, seen(samples, calibration))
+    return fit(prepare(records, with_constants(world, STUDY, own)), own, spreads(own))
+
+
+def predict(records: Sequence[Record], world: World) -> Sequence[Mapping[str, Any]]:
+    """The answers of training records, in order."""
+    return [training.predict(record, world) for record in records]
+
+
+def group(record: Record) -> str:
+    """Runs of one configuration."""
+    return str(record.get("config_group"))
+
+
+def chip(record: Record, world: World) -> str:
+    """The record's chip: the catalog's id, else its spelling."""
+    name = str((record.get("hardware") or {}).get("chip"))
+    found = find_chip(name, world)
+    return name if found is None else found.id
+
+
+def generation(record: Record, world: World) -> str:
+    """The record's chip generation; its chip where the catalog lacks it."""
+    name = str((record.get("hardware") or {}).get("chip"))
+    found = find_chip(name, world)
+    return name if found is None else found.generation
+
+
+def framework(record: Record, world: World) -> str:
+    """The record's framework family."""
+    found = find_chip(str((record.get("hardware") or {}).get("chip")), world)
+    vendor = "" if found is None else found.vendor
+    return read_software(record, world.calibration[NAME], vendor, [])[0].family
+
+
+def kind(record: Record, world: World) -> str:
+    """dense | moe | hybrid."""
+    return training_class(record)
+
+
+def size(record: Record, world: World) -> str:
+    """The size of the job."""
+    return size_class(float((record.get("hardware") or {}).get("n_chips") or 0.0))
+
+
+def precision(record: Record, world: World) -> str:
+    """The precision as published."""
+    return str(record.get("precision"))
+
+
+STUDY = Study(
+    name=NAME,
+    fit=fitted,
+    predict=predict,
+    truths={"tokens_per_s_per_chip": measured_rate, "peak_memory_bytes": measured_memory},
+    group=group,
+    kinds={"chip": chip, "generation": generation, "framework": framework},
+    tables={"chip": chip, "framework": framework, "class": kind, "size": size, "precision": precision},
+)
+
+
+def baseline(splits: Sequence[Split], world: World) -> tuple[Residual, ...]:
+    """What guessing each chip's median MFU over the fitted runs would give for the runs held out (the median
+    over all chips where a chip has none)."""
+    found: list[Residual] = []
+    for split in splits:
+        usual: dict[str, list[float]] = defaultdict(list)
+        for record in split.fitted:
+            rate, full = measured_rate(record), _full_rate(record, world)
+            if rate and full:
+                usual[chip(record, world)].append(rate / full)
+        every = float(np.median([v for of in usual.values() for v in of]))
+        for record in split.held:
+            rate, full = measured_rate(record), _full_rate(record, world)
+            if not rate:
+                continue
+            value = None if full is None else full * float(np.median(usual.get(chip(record, world)) or [every]))
+            ratio = None if value is None else log(rate / value)
+            found.append(
+                Residual(split.name, split.left, record, "tokens_per_s_per_chip", group(record), (), value, ratio)
+            )
+    return tuple(found)
+
+
+def _full_rate(record: Record, world: World) -> float | None:
+    """Tokens per second per chip at the chip's whole bf16 peak; None for a run that cannot be read."""
+    try:
+        run = training.read_run(record, world)
+    except TokenworksError:
+        return None
+    sequence = int(run.plan.layout.sequence)
+    return float(run.hardware.peak["bf16"]) / flops_per_token(run.arch, sequence).training_causal
