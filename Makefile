@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup quote test test-all bench web lock messages reference clean
+.PHONY: setup quote test test-all bench web lock messages reference validation clean
 
 setup: $(STAMP)
 
@@ -42,6 +42,11 @@ lock: setup
 
 reference: setup
 	$(BIN)/python scripts/reference.py
+
+validation: setup
+	$(BIN)/tokenworks validate --refit -o build/validation > /dev/null
+	cp build/validation/fitted.yaml build/validation/bars.yaml src/tokenworks/catalog/data/calibration/
+	cp build/validation/*.md build/validation/*.svg docs/
 
 messages: setup
 	$(BIN)/python scripts/messages.py extract

@@ -1,6 +1,6 @@
 """Catalog: facts, prices, rules and calibration, read and checked into a World at a date."""
 
-from tokenworks.catalog.calibration import at, differences, overlaid
+from tokenworks.catalog.calibration import numbers, overlaid
 from tokenworks.catalog.check import check
 from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, load
 from tokenworks.catalog.runs import KINDS as RUNS
@@ -12,12 +12,11 @@ __all__ = [
     "RUNS",
     "Catalog",
     "aliases",
-    "at",
     "check",
-    "differences",
     "expand",
     "fold",
     "load",
+    "numbers",
     "overlaid",
     "published",
     "resolve",

@@ -26,7 +26,7 @@ def overlaid(calibration: Mapping[str, Any], fit: Mapping[str, Any]) -> Mapping[
     fresh = copy.deepcopy(dict(calibration))
     for path, value in fit["values"].items():
         put(fresh, path, value)
-    return {**fresh, "seen": fit["seen"], "fit": fit}
+    return {**fresh, "seen": fit["seen"], "fitted": fit}
 
 
 def put(tree: Any, path: str, value: float) -> None:
@@ -46,24 +46,15 @@ def at(tree: Any, path: str) -> Any:
     return tree
 
 
-def differences(before: Any, after: Any, path: str = "") -> dict[str, float]:
-    """The numbers of `after` that stand otherwise in `before`, by path; what only one of them has is left out.
+def numbers(tree: Any, path: str = "") -> dict[str, float]:
+    """All numbers of a calibration by path.
 
-    >>> differences({"a": {"b": 1.0, "c": 2.0}}, {"a": {"b": 1.5, "c": 2.0}})
-    {'a/b': 1.5}
+    >>> numbers({"a": {"b": 1.0, "name": "x"}, "c": [2.0]})
+    {'a/b': 1.0, 'c/0': 2.0}
     """
-    found: dict[str, float] = {}
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in before:
-            if key in after:
-                found |= differences(before[key], after[key], f"{path}{SEPARATOR}{key}" if path else str(key))
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for i, (one, other) in enumerate(zip(before, after, strict=True)):
-            found |= differences(one, other, f"{path}{SEPARATOR}{i}")
-    elif _number(before) and _number(after) and before != after:
-        found[path] = after
-    return found
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(tree, Mapping | list):
+        found: dict[str, float] = {}
+        for key, value in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+            found |= numbers(value, f"{path}{SEPARATOR}{key}" if path else str(key))
+        return found
+    return {path: tree} if isinstance(tree, int | float) and not isinstance(tree, bool) else {}

@@ -23,7 +23,19 @@ METRIC: Mapping[str, Text] = {
     "ttft_p99_ms": text("time to first token, 99th percentile"),
     "tpot_p99_ms": text("time per output token, 99th percentile"),
 }
-HEADS = ("", "runs", "groups", "covered", "median", "90th percentile", "bias", "inside the interval")
+BY: Mapping[str, Text] = {
+    "chip": text("chip"),
+    "generation": text("chip generation"),
+    "framework": text("framework"),
+    "engine": text("engine"),
+    "model": text("model"),
+    "class": text("model class"),
+    "size": text("size of the job"),
+    "precision": text("precision"),
+    "load": text("kind of load"),
+    "pools": text("pools"),
+}
+HEAD = ("", "runs", "groups", "covered", "median", "90th percentile", "bias", "inside the interval")
 MANY = 8  # rows below which a group of runs is too small to be shown by itself
 
 
@@ -74,25 +86,26 @@ def _summary(report: Mapping[str, Any], say: Translator) -> Table:
         for name, study in report["studies"].items()
         for metric, of in study["metrics"].items()
     ]
-    return simple("Summary", HEADS, rows, say)
+    return simple("Summary", HEAD, rows, say)
 
 
 def _metric(title: str, study: Mapping[str, Any], of: Mapping[str, Any], say: Translator) -> Iterator[Block]:
     for name, table in of["tables"].items():
         rows = [(key, *_cells(s)) for key, s in table.items() if s["n"] >= MANY]
         if len(rows) > 1:
-            yield Table(f"{title}, {say('by')} {say(name)}", tuple(say(h) for h in HEADS), tuple(rows))
+            heading = say("by {what}", what=words.word(BY, name, say))
+            yield Table(f"{title}, {heading}", tuple(say(h) for h in HEAD), tuple(rows))
     for split, table in of["left_out"].items():
         rows = [(say("all") if key == "all" else key, *_cells(s)) for key, s in table.items()]
-        heading = say("left out one at a time: {what} (each group counts once)", what=split)
-        yield Table(f"{title}, {heading}", tuple(say(h) for h in HEADS), tuple(rows))
+        heading = say("left out one at a time: {what} (each group counts once)", what=_named(split, say))
+        yield Table(f"{title}, {heading}", tuple(say(h) for h in HEAD), tuple(rows))
     yield _intervals(title, of, say)
     rows = [
         (w["id"], _number(w["predicted"]), _number(w["measured"]), _percent(w["error"], True), w["class"])
         for w in of["worst"]
     ]
-    heads = ("run", "predicted", "measured", "error", "evidence class")
-    yield Table(f"{title}, {say('the ten worst')}", tuple(say(h) for h in heads), tuple(rows))
+    head = tuple(say(h) for h in ("run", "predicted", "measured", "error", "evidence class"))
+    yield Table(f"{title}, {say('the ten worst')}", head, tuple(rows))
 
 
 def _intervals(title: str, of: Mapping[str, Any], say: Translator) -> Table:
@@ -101,8 +114,8 @@ def _intervals(title: str, of: Mapping[str, Any], say: Translator) -> Table:
         held = of["held"].get(name)
         share = "" if held is None else f"{_percent(held['share'])} ({_percent(held['low'])}-{_percent(held['high'])})"
         rows.append((name, str(bar["runs"]), str(bar["groups"]), f"x {bar['low']:.2f}", f"x {bar['high']:.2f}", share))
-    heads = ("evidence class", "runs", "groups", "low", "high", "unseen runs inside (95 % interval)")
-    return Table(f"{title}, {say('80 % intervals')}", tuple(say(h) for h in heads), tuple(rows))
+    head = tuple(say(h) for h in ("evidence class", "runs", "groups", "low", "high", "unseen runs inside"))
+    return Table(f"{title}, {say('80 % intervals')}", head, tuple(rows))
 
 
 def _headlines(report: Mapping[str, Any], say: Translator) -> Table:
@@ -113,8 +126,12 @@ def _headlines(report: Mapping[str, Any], say: Translator) -> Table:
             rows.append((run["id"], "", "", str((run["error"] or {}).get("message")), run["published"]))
             continue
         rows.append((run["id"], _range(rate), _range(hours), run["class"] or "", run["published"]))
-    heads = ("run", "tokens per second per chip", "chip-hours", "evidence class", "the published figure stands in")
-    return simple("Headline runs", heads, rows, say)
+    return simple(
+        "Headline runs",
+        ("run", "tokens per second per chip", "chip-hours", "evidence class", "the published figure stands in"),
+        rows,
+        say,
+    )
 
 
 def _range(figure: Mapping[str, Any]) -> str:
@@ -132,6 +149,11 @@ def _cells(score: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(score["bias"], True),
         _percent(score["inside"]),
     )
+
+
+def _named(split: str, say: Translator) -> str:
+    """A split's name, whose parts are kinds of things left out."""
+    return ", ".join(words.word(BY, part, say) for part in split.split(" and "))
 
 
 def _percent(value: float | None, signed: bool = False) -> str:

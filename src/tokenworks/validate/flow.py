@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tokenworks.catalog import at, differences, overlaid
+from tokenworks.catalog import numbers, overlaid
 from tokenworks.records import World
 from tokenworks.validate import bars
 from tokenworks.validate.headlines import headline
@@ -90,10 +90,10 @@ def refitted(
     for plan in plans:
         study, runs = plan.study, records[plan.study.name]
         progress(f"{study.name}: fit to all runs")
-        before = world.calibration[study.name]
-        after = study.fit(runs, world)
-        moved = {**before["fit"]["values"], **differences(before, after)}
-        values = {path: _rounded(at(after, path)) for path in sorted(moved)}
+        before = {k: v for k, v in world.calibration[study.name].items() if k != "fitted"}
+        old, after = numbers(before), study.fit(runs, world)
+        fitted = world.calibration[study.name].get("fitted", {"values": {}})["values"]
+        values = {p: _rounded(v) for p, v in sorted(numbers(after).items()) if p in fitted or old.get(p, v) != v}
         studies[study.name] = {
             "date": on.isoformat(),
             "data": "catalog/data/runs (sources in its ATTRIBUTION.md)",

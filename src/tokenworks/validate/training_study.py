@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import log
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def narrowed(calibration: Mapping[str, Any], known: Mapping[str, list[str]]) -> 
     """The calibration as it would be without runs of other generations and families than those known.
 
     A generation without runs loses its constants; a family without runs keeps its documented habits but takes
-    the factor of `other`; a step of software generation that only such families have is dropped.
+    the factor of `other`; a step of software generation that only such families have never comes.
     """
     fresh = copy.deepcopy(dict(calibration))
     fresh["generations"] = {k: v for k, v in fresh["generations"].items() if k in known["generations"]}
@@ -45,10 +45,10 @@ def narrowed(calibration: Mapping[str, Any], known: Mapping[str, list[str]]) -> 
         if name not in known["software"] and name != "other":
             entry["factor"] = families["other"]["factor"]
             entry["prior"] = families["other"]["prior"]
-    fresh["expert_software"] = [
-        step
+    families_known = set(known["software"])
+    fresh["expert_software"] = [  # a step keeps its place, but never comes
+        step if not step.get("families") or families_known.intersection(step["families"]) else {**step, "since": inf}
         for step in fresh["expert_software"]
-        if not step.get("families") or set(step["families"]) & set(known["software"])
     ]
     fresh["seen"] = dict(known)
     return fresh

@@ -135,7 +135,7 @@ def test_hostile_values_are_answered_with_an_error(now, path, value, kind):
 def test_a_chip_the_catalog_lacks_is_predicted_from_the_records_own_fields(now):
     own = training.predict(changed("hardware.chip", "Unheard-of X1"), now)
     assert own["error"] is None
-    assert own["bars"]["class"].startswith("nothing alike seen")
+    assert own["bars"]["class"].startswith("chip not seen")
     assert "hardware.memory_bandwidth" in [a["field"] for a in own["assumed"]]
     bare = changed("hardware", {"chip": "Unheard-of X1", "n_chips": 64})
     assert training.predict(bare, now)["error"]["kind"] == "missing_field"
