@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -123,6 +124,7 @@ class LayerWork:
         return self.attention is not None and self.attention.kind in ("linear", "mamba")
 
 
+@lru_cache(maxsize=64)
 def layer_works(arch: Architecture) -> tuple[LayerWork, ...]:
     """One `LayerWork` per kind of layer."""
     return tuple(_work(layer, count, arch.hidden) for layer, count in arch.layers)
