@@ -38,8 +38,8 @@ class Problem:
 class State:
     """The search between two passes: the designs still in, why the others went, what was learned.
 
-    exhaustive: bounds are off and nothing leaves before everything is computed: a cut only marks its rows in
-    `dead`, and the pass `settle` takes them out.
+    exhaustive: bounds are off and nothing leaves before everything is computed: until then a cut only marks its
+    rows in `dead` (None: rows leave at once), and `settle` takes them out.
     """
 
     problem: Problem
@@ -82,7 +82,7 @@ class State:
 
     def keep(self, rows: Bools, reason: str) -> State:
         """Keep the marked rows and count the others under `reason`."""
-        if self.exhaustive:
+        if self.dead is not None:
             state = self.count(reason, int(np.count_nonzero(self.live & ~rows)))
             return replace(state, dead=~(self.live & rows))
         gone = int(len(rows) - np.count_nonzero(rows))

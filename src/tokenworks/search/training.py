@@ -72,7 +72,9 @@ def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
     )
     each = space.per_size(shape)
     gone = {reason: n * each for reason, n in sizes.bounded.items()}
-    state = replace(state, designs=designs, spanned=found.spanned + sum(gone.values()), cut=found.cut, bounded=gone)
+    dead = np.zeros(n, np.bool_) if state.exhaustive else None
+    spanned = found.spanned + sum(gone.values())
+    state = replace(state, designs=designs, spanned=spanned, cut=found.cut, bounded=gone, dead=dead)
     return state if n or HUNGRY in gone else state.with_nearest("make.train.within", sizes.least)
 
 
