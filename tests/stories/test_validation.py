@@ -26,13 +26,14 @@ def few(monkeypatch):
 
 def test_validate_and_refit(few, tmp_path):
     out = tmp_path / "out"
-    arguments = ["validate", "--refit", "-o", str(out), "--workers", "1", "--format", "json"]
+    arguments = ["validate", "--refit", "-o", str(out), "--format", "json"]
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    training = report["studies"]["training"]["metrics"]["tokens_per_s_per_chip"]
+    study = report["studies"]["training"]
+    training, guess = study["metrics"]["tokens_per_s_per_chip"], study["baseline"]["tokens_per_s_per_chip"]
     assert training["all"]["covered"] > 0.9
-    assert training["all"]["median"] < 0.5 * report["baseline"]["median"] + 0.1
+    assert training["all"]["median"] < 0.5 * guess["median"] + 0.1
     assert {h["id"] for h in report["headlines"]} >= {"gpt-1t-3072-a100", "palm-540b-6144-tpu-v4"}
     fitted = yaml.safe_load((out / "fitted.yaml").read_text())
     assert fitted["studies"]["training"]["values"]

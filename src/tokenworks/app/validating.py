@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,13 @@ LAST_DAY = dt.date(9999, 12, 31)  # published runs may be on any chip that the c
 @click.command()
 @click.option("--refit", is_flag=True, help="Fit the constants and error bars anew; -o DIR receives them.")
 @click.option("-o", "folder", default=None, help="Write the report with plots (and the fitted constants) here.")
-@click.option("--workers", type=click.IntRange(1, 64), default=os.cpu_count() or 1, help="Processes that fit.")
 @common
-def validate(refit: bool, folder: str | None, workers: int, form: str, overlay: str | None, language: str) -> None:
+def validate(refit: bool, folder: str | None, form: str, overlay: str | None, language: str) -> None:
     """Cross-validate the models on the published runs that ship with the program. Takes minutes."""
     opts = options(form, overlay, language)
     world = catalog.world(catalog.load(opts.catalog), LAST_DAY)
     records = {kind: catalog.published(kind) for kind in catalog.RUNS}
-    found = flow.assess(flow.PLANS, records, world, workers, progress)
+    found = flow.assess(flow.PLANS, records, world, progress)
     made: dict[str, str | bytes] = {}
     if refit:
         today = dt.date.today()

@@ -60,15 +60,19 @@ def blocks(report: Mapping[str, Any], say: Translator) -> list[Block]:
 
 
 def _how(report: Mapping[str, Any], say: Translator) -> Lines:
-    guess = report["baseline"]
     lines = [
         say("Every error below is of runs that the constants were not fitted to: |predicted / measured - 1|."),
         say("Groups are configurations; no group is on both sides of a split. The forms of the model and some of its "
             "rules were chosen while looking at these runs: expect somewhat worse on new ones."),
-        say("Guessing each chip's median share of its peak instead (training): {median} median, {p90} at the 90th "
-            "percentile.", median=_percent(guess["median"]), p90=_percent(guess["p90"])),
     ]  # fmt: skip
     for name, study in report["studies"].items():
+        for metric, guess in study["baseline"].items():
+            lines.append(
+                say("{study}, {metric}: guessing each chip's median share of its peak instead errs by {median}, 90th "
+                    "percentile {p90}, and covers {covered}.", study=words.word(STUDY, name, say),
+                    metric=words.word(METRIC, metric, say), median=_percent(guess["median"]),
+                    p90=_percent(guess["p90"]), covered=_percent(guess["covered"]))
+            )  # fmt: skip
         for metric, floor in study["noise"].items():
             lines.append(
                 say("{study}, {metric}: {n} configurations were published more than once (other software, other "

@@ -10,9 +10,11 @@ import numpy as np
 
 from tokenworks import cost, law, site
 from tokenworks.language import Text
+from tokenworks.perf import evidence, serving_memory, serving_step
 from tokenworks.perf import serving as perf_serving
-from tokenworks.perf import serving_memory, serving_step
 from tokenworks.perf import training as perf_training
+from tokenworks.perf.evidence import Bar
+from tokenworks.quote.intervals import bar_of, derived, estimate, shown
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
 from tokenworks.search.problem import Offer, Problem, State
@@ -35,13 +37,15 @@ def design(state: State, row: int) -> Mapping[str, Any]:
     verdict = state.verdicts[int(one["system"][0]), int(one["chips"][0])]
     alone = State(problem, one, verdicts=state.verdicts)
     net = shared.wiring(problem, offer, int(one["chips"][0]))
+    power, money = _power(one, offer, problem), _cost(alone)
     return {
         **_identity(problem, one, offer),
         "job": _job(problem, one),
         **(_trained(problem, one, offer) if isinstance(problem.job, Train) else _served(problem, one, offer)),
+        **_intervals(problem, offer, power, money),
         "fabric": _fabric(net, offer),
-        **_power(one, offer, problem),
-        "cost": _cost(alone),
+        **power,
+        "cost": money,
         "law": law_of(verdict, problem),
         "bill": _bill(alone, offer, net),
         "warnings": [said(w) for w in _warnings(problem, one, offer, verdict)],
@@ -60,20 +64,6 @@ def _float(one: Designs, name: str) -> float | None:
 
 def _whole(one: Designs, name: str, default: int = 1) -> int:
     return int(one[name][0]) if name in one.columns else default
-
-
-def estimate(value: Any, floor: Any = None, ceiling: Any = None) -> Mapping[str, Any]:
-    """A predicted figure; low and high stay null until residuals of unseen runs have earned them."""
-
-    def plain(x: Any) -> float | None:
-        return None if x is None or not np.isfinite(x) else float(x)
-
-    return {
-        "value": plain(value),
-        "low": None,
-        "high": None,
-        "limits": {"floor": plain(floor), "ceiling": plain(ceiling)},
-    }
 
 
 def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
@@ -140,6 +130,42 @@ def _job(problem: Problem, one: Designs) -> Mapping[str, Any]:
 # ------------------------------------------------------------------------------------------ predicted
 
 
+def _evidence(problem: Problem, offer: Offer) -> tuple[str, ...]:
+    """The evidence class of a training design: everything it needs is stated."""
+    table = problem.world.calibration["training"]
+    family = software.training(offer.chip, problem.world.date.year)[1].family
+    return (
+        evidence.chip_label(table["seen"], offer.chip.id, training.constants(problem, offer).generation),
+        evidence.software_label(table["seen"], family),
+        evidence.kind_label(problem.architecture),
+        evidence.STATED,
+    )
+
+
+def _rate_bar(problem: Problem, offer: Offer) -> Bar | None:
+    """The interval of a training design's tokens per second."""
+    return bar_of(problem.world, "training", "tokens_per_s_per_chip", _evidence(problem, offer))
+
+
+def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`bars` and `intervals` of a training design: money, energy and carbon are in proportion to its time, unless
+    the request fixes the horizon."""
+    if not isinstance(problem.job, Train):
+        return {}
+    rate = _rate_bar(problem, offer)
+    figures = {
+        "/energy_j": power["energy_j"],
+        "/carbon_kg": power["carbon_kg"],
+        "/cost/total_usd": money["total_usd"],
+        "/cost/per_million_tokens_usd": money["per_million_tokens_usd"],
+    }
+    time = None if rate is None else rate.inverted()
+    return {
+        "bars": shown(rate, _evidence(problem, offer)),
+        "intervals": derived({} if problem.request.horizon else figures, time),
+    }
+
+
 def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     precision = training.PRECISIONS[int(one["precision"][0])]
     layout = training.layout(problem, one, offer, precision)
@@ -153,12 +179,16 @@ def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     memory = {k: float(np.ravel(v)[0]) for k, v in step.memory.items()}
     best = float(one["time"][0] * one["step_floor"][0] / one["step_time"][0])
     tokens = float(one["tokens_per_s"][0] * one["step_time"][0])
+    rate = _rate_bar(problem, offer)
+    time = None if rate is None else rate.inverted()
     return {
         "predicted": {
-            "step_time_s": estimate(one["step_time"][0], one["step_floor"][0], one["step_ceiling"][0]),
-            "tokens_per_s": estimate(one["tokens_per_s"][0], ceiling=tokens / one["step_floor"][0]),
-            "time_s": estimate(one["time"][0], floor=best),
-            "mfu": estimate(mfu, ceiling=1.0 if precision == "bf16" else h.peak.get("fp8", peak) / peak),
+            "step_time_s": estimate(
+                one["step_time"][0], time, floor=one["step_floor"][0], ceiling=one["step_ceiling"][0]
+            ),
+            "tokens_per_s": estimate(one["tokens_per_s"][0], rate, ceiling=tokens / one["step_floor"][0]),
+            "time_s": estimate(one["time"][0], time, floor=best),
+            "mfu": estimate(mfu, rate, ceiling=1.0 if precision == "bf16" else h.peak.get("fp8", peak) / peak),
             "goodput": estimate(job.tokens / one["tokens_per_s"][0] / one["time"][0], ceiling=1.0),
         },
         "time_parts": {k: float(np.ravel(v)[0]) for k, v in step.parts.items()},
@@ -180,7 +210,7 @@ def _served(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     floor, ceiling = (float(np.ravel(v)[0]) for v in (step.floor, step.ceiling))
     predicted = {
         "ttft_s": estimate(one["ttft"][0]),
-        "tpot_s": estimate(one["tpot"][0], floor, max(ceiling, float(one["tpot"][0]))),
+        "tpot_s": estimate(one["tpot"][0], floor=floor, ceiling=max(ceiling, float(one["tpot"][0]))),
         "tokens_per_s": estimate(one["tokens_per_s"][0]),
     }
     if isinstance(problem.job, RunOn):

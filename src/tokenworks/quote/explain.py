@@ -26,7 +26,7 @@ def explain(content: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
     design = content["designs"][int(groups["n"])] if "n" in groups and pointer.startswith("/designs") else {}
     inputs = [_input(content, pointer, name, design, groups) for name in figure.inputs]
     known = [i for i in inputs if i is not None]
-    estimate = value if isinstance(value, Mapping) else {}
+    estimate = value if isinstance(value, Mapping) else _interval(design, pointer)
     return {
         "schema": SCHEMA,
         "figure": pointer,
@@ -41,6 +41,13 @@ def explain(content: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
         "high": estimate.get("high"),
         "limits": estimate.get("limits"),
     }
+
+
+def _interval(design: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
+    """The interval of a figure that is a plain number in the quote."""
+    inside = "/" + pointer.split("/", 3)[-1]
+    found: Mapping[str, Any] = design.get("intervals", {}).get(inside, {})
+    return found
 
 
 def resolve(content: Any, pointer: str) -> Any:

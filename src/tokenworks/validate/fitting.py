@@ -30,11 +30,21 @@ def minimise(
     """
     theta = start.copy()
     for _ in range(rounds):
-        error, jacobian = linearise(theta)
-        sound = np.isfinite(error) & np.isfinite(jacobian).all(axis=1)
-        error, jacobian = np.where(sound, error, 0.0), np.where(sound[:, None], jacobian, 0.0)
-        soft = weight * sound / np.sqrt(1.0 + (error / tail) ** 2) / tail**2
-        normal = jacobian.T @ (jacobian * soft[:, None]) + np.diag(spread**-2.0)
-        gradient = jacobian.T @ (soft * error) + (theta - start) / spread**2
-        theta = theta - np.clip(np.linalg.solve(normal, gradient), -STRIDE, STRIDE)
+        theta = advance(theta, linearise(theta), (start, spread), weight, tail)
     return theta
+
+
+def advance(
+    theta: Floats, linear: tuple[Floats, Floats], prior: tuple[Floats, Floats], weight: Floats, tail: float
+) -> Floats:
+    """One damped Gauss-Newton step of `minimise`. linear: residuals and derivatives at theta; prior: the
+    priors and their spreads."""
+    error, jacobian = linear
+    start, spread = prior
+    sound = np.isfinite(error) & np.isfinite(jacobian).all(axis=1)
+    error, jacobian = np.where(sound, error, 0.0), np.where(sound[:, None], jacobian, 0.0)
+    soft = weight * sound / np.sqrt(1.0 + (error / tail) ** 2) / tail**2
+    normal = jacobian.T @ (jacobian * soft[:, None]) + np.diag(spread**-2.0)
+    gradient = jacobian.T @ (soft * error) + (theta - start) / spread**2
+    moved: Floats = theta - np.clip(np.linalg.solve(normal, gradient), -STRIDE, STRIDE)
+    return moved

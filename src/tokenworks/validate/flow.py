@@ -12,7 +12,6 @@ from tokenworks.records import World
 from tokenworks.validate import bars
 from tokenworks.validate.headlines import headline
 from tokenworks.validate.report import SCHEMA, study_report
-from tokenworks.validate.scoring import score
 from tokenworks.validate.study import (
     Progress,
     Record,
@@ -25,22 +24,25 @@ from tokenworks.validate.study import (
     with_constants,
 )
 from tokenworks.validate.training_study import STUDY as TRAINING
-from tokenworks.validate.training_study import baseline
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a study is cross-validated. parts, name: the main split by groups; left_out: kinds left out whole,
-    alone or in pairs."""
+    alone or in pairs (one name, or two: the runs that have either are then unseen)."""
 
     study: Study
     parts: int
     name: str
     left_out: tuple[tuple[str, ...], ...]
 
+    def main(self, records: Sequence[Record]) -> list[Split]:
+        """The splits by groups."""
+        return folds(self.study, records, self.parts, self.name)
+
     def splits(self, records: Sequence[Record], world: World) -> list[Split]:
         """All splits, the main ones first."""
-        found = folds(self.study, records, self.parts, self.name)
+        found = self.main(records)
         for kinds in self.left_out:
             found += one_out(self.study, records, world, kinds)
         return found
@@ -49,14 +51,19 @@ class Plan:
 PLANS = (Plan(TRAINING, 5, "five folds", (("framework",), ("chip",), ("generation",), ("generation", "framework"))),)
 
 
+def runs_of(study: Study, records: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
+    """A study's published runs. records: file of catalog.RUNS -> its runs."""
+    return tuple(record for name in study.runs for record in records[name])
+
+
 def assess(
-    plans: Sequence[Plan], records: Mapping[str, Sequence[Record]], world: World, workers: int, progress: Progress
+    plans: Sequence[Plan], records: Mapping[str, Sequence[Record]], world: World, progress: Progress
 ) -> Mapping[str, tuple[Residual, ...]]:
-    """Cross-validate every study. records: study name -> its published runs. Minutes; progress says where."""
+    """Cross-validate every study. records: file of catalog.RUNS -> its runs. Minutes; progress says where."""
     found = {}
     for plan in plans:
-        splits = plan.splits(records[plan.study.name], world)
-        found[plan.study.name] = cross_validate(plan.study, splits, world, workers, progress)
+        splits = plan.splits(runs_of(plan.study, records), world)
+        found[plan.study.name] = cross_validate(plan.study, splits, world, progress)
     return found
 
 
@@ -67,17 +74,15 @@ def report(
     world: World,
 ) -> Mapping[str, Any]:
     """The validation report (schema tokenworks/validation/1) from the residuals of all studies."""
-    studies = {
-        plan.study.name: study_report(plan.study, records[plan.study.name], found[plan.study.name], world)
-        for plan in plans
-    }
-    main = folds(TRAINING, records[TRAINING.name], PLANS[0].parts, PLANS[0].name)
-    guess = score(baseline(main, world))
+    studies = {}
+    for plan in plans:
+        runs = runs_of(plan.study, records)
+        guess = plan.study.baseline(plan.main(runs), world) if plan.study.baseline else ()
+        studies[plan.study.name] = study_report(plan.study, runs, found[plan.study.name], guess, world)
     return {
         "schema": SCHEMA,
         "catalog": world.catalog,
         "studies": studies,
-        "baseline": {"n": guess.n, "covered": guess.covered, "median": guess.median, "p90": guess.p90},
         "headlines": [headline(run, world) for run in records["headlines"]],
     }
 
@@ -88,10 +93,10 @@ def refitted(
     """Every study's constants fitted to all its runs: the content of calibration/fitted.yaml."""
     studies = {}
     for plan in plans:
-        study, runs = plan.study, records[plan.study.name]
+        study, runs = plan.study, runs_of(plan.study, records)
         progress(f"{study.name}: fit to all runs")
         before = {k: v for k, v in world.calibration[study.name].items() if k != "fitted"}
-        old, after = numbers(before), study.fit(runs, world)
+        old, after = numbers(before), next(iter(study.fit([runs], world, progress)))
         fitted = world.calibration[study.name].get("fitted", {"values": {}})["values"]
         values = {p: _rounded(v) for p, v in sorted(numbers(after).items()) if p in fitted or old.get(p, v) != v}
         studies[study.name] = {

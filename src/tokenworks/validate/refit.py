@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -21,9 +21,10 @@ from tokenworks.perf.roofline import Column
 from tokenworks.perf.training import is_hybrid, step
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.perf.training_layer import Bench
-from tokenworks.records import Floats, World
-from tokenworks.validate.fitting import NUDGE, minimise
+from tokenworks.records import Bools, Floats, World
+from tokenworks.validate.fitting import NUDGE, advance
 from tokenworks.validate.scoring import measured_rate
+from tokenworks.validate.study import Progress
 from tokenworks.validate.training import Run, choose_recompute, read_run
 
 Path = tuple[Any, ...]
@@ -34,13 +35,12 @@ _ADAPTER: Path = ("adapter_factor", "value")
 
 @dataclass(frozen=True)
 class Sample:
-    """One measured run: what the model needs, the logarithm of its measured step time, its weight and
-    group."""
+    """One measured run: what the model needs, the logarithm of its measured step time, its group."""
 
+    record: Mapping[str, Any]
     run: Run
     layout: Layout
     truth: float
-    weight: float
     group: str
 
 
@@ -57,9 +57,8 @@ class Bundle:
 
 
 def prepare(records: Iterable[Mapping[str, Any]], world: World) -> list[Sample]:
-    """Read every record that has a measurement and can be expressed; runs of one configuration share a weight
-    of one."""
-    found: list[tuple[Run, float, str]] = []
+    """Read every record that has a measurement and can be expressed."""
+    found = []
     for record in records:
         rate = measured_rate(record)
         if not rate:
@@ -69,11 +68,17 @@ def prepare(records: Iterable[Mapping[str, Any]], world: World) -> list[Sample]:
         except TokenworksError:
             continue
         seconds = run.plan.tokens / rate / run.plan.chips
-        found.append((run, math.log(seconds), str(record.get("config_group"))))
-    sizes: dict[str, int] = {}
-    for _, _, group in found:
-        sizes[group] = sizes.get(group, 0) + 1
-    return [Sample(run, choose_recompute(run)[0], truth, 1.0 / sizes[group], group) for run, truth, group in found]
+        group = str(record.get("config_group"))
+        found.append(Sample(record, run, choose_recompute(run)[0], math.log(seconds), group))
+    return found
+
+
+def weights(samples: Sequence[Sample], used: Bools) -> Floats:
+    """(sets, samples): runs of one configuration share a weight of one within a set; 0 outside it."""
+    names = {name: i for i, name in enumerate(dict.fromkeys(s.group for s in samples))}
+    member = np.zeros((len(samples), len(names)))
+    member[np.arange(len(samples)), [names[s.group] for s in samples]] = 1.0
+    return np.where(used, 1.0 / np.maximum(used @ member @ member.T, 1.0), 0.0)
 
 
 def constants_of(sample: Sample, calibration: Mapping[str, Any]) -> TrainingConstants:
@@ -180,70 +185,77 @@ def bundles(calibration: Mapping[str, Any], free: Mapping[str, float]) -> list[B
     return found
 
 
-def nudged(constants: TrainingConstants, paths: Sequence[Path]) -> TrainingConstants:
-    """The constants as columns: in row j the j-th of the paths is `NUDGE` larger (logarithm)."""
+def moved(constants: TrainingConstants, paths: Sequence[Path], factors: Floats) -> TrainingConstants:
+    """The constants as columns: row j has the i-th of the paths times factors[j, i]."""
     values, gemm = dict(constants.values), dict(constants.gemm)
     fresh: dict[str, Column] = {}
-    for row, path in enumerate(paths):
-        up = np.ones(len(paths))
-        up[row] = math.exp(NUDGE)
+    for factor, path in zip(factors.T, paths, strict=True):
         if path[0] == "globals":
-            values[path[1]] = values[path[1]] * up
+            values[path[1]] = values[path[1]] * factor
         elif path[0] == "generations" and path[2] == "gemm":
-            gemm[path[3]] = gemm[path[3]] * up
+            gemm[path[3]] = gemm[path[3]] * factor
         else:
             name = _FIELDS.get(path[0], str(path[0]))
             for field in (name, "expert_software_hybrid") if name == "expert_software" else (name,):
-                fresh[field] = fresh.get(field, getattr(constants, field)) * up
+                fresh[field] = fresh.get(field, getattr(constants, field)) * factor
     return replace(constants, values=values, gemm=gemm, **fresh)
 
 
-def _jacobian(
-    samples: Sequence[Sample], calibration: Mapping[str, Any], kinds: Sequence[Bundle],
-    index: Mapping[Path, int], base: Floats,
-) -> Floats:  # fmt: skip
-    """d residual / d log constant, by finite differences: one call a run evaluates all its constants."""
-    jacobian = np.zeros((len(samples), len(index)))
-    for row, sample in enumerate(samples):
-        paths = [path for bundle in kinds if (path := bundle.owner(sample)) is not None]
-        constants = nudged(constants_of(sample, calibration), paths)
-        found = step(sample.run.arch, sample.run.hardware, sample.layout, constants).step_time
-        errors = np.log(np.broadcast_to(found, len(paths))) - sample.truth
-        jacobian[row, [index[p] for p in paths]] = (errors - base[row]) / NUDGE
-    return jacobian
+@dataclass(frozen=True)
+class _Problem:
+    """All sets' fits at once. paths: the constants; owned: of each sample the places of those that touch it;
+    start: their priors (logarithm)."""
+
+    samples: Sequence[Sample]
+    constants: Sequence[TrainingConstants]
+    paths: tuple[Path, ...]
+    owned: tuple[tuple[int, ...], ...]
+    start: Floats
 
 
-def fit(
-    samples: Sequence[Sample], calibration: Mapping[str, Any], free: Mapping[str, float], *, rounds: int = 5,
-    tail: float = 0.08,
-) -> dict[str, Any]:  # fmt: skip
-    """The calibration with its constants fitted to the samples.
+def _linearise(problem: _Problem, row: int, theta: Floats) -> tuple[Floats, Floats]:
+    """Residuals (sets) of one sample and their derivatives (sets x its constants), by finite differences: one
+    call of the model evaluates all sets and all nudges."""
+    sample, owned = problem.samples[row], list(problem.owned[row])
+    sets, count = len(theta), len(owned)
+    shift = np.repeat((theta - problem.start)[:, None, owned], count + 1, axis=1)
+    shift[:, np.arange(1, count + 1), np.arange(count)] += NUDGE
+    factors = np.exp(shift.reshape(-1, count))
+    constants = moved(problem.constants[row], [problem.paths[i] for i in owned], factors)
+    found = step(sample.run.arch, sample.run.hardware, sample.layout, constants).step_time
+    error = np.log(np.broadcast_to(found, len(factors))).reshape(sets, count + 1) - sample.truth
+    return error[:, 0], (error[:, 1:] - error[:, :1]) / NUDGE
+
+
+def fits(
+    samples: Sequence[Sample], used: Bools, calibration: Mapping[str, Any], free: Mapping[str, float],
+    progress: Progress, *, rounds: int = 5, tail: float = 0.08,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Calibrations with the constants fitted to each set of samples (used: sets x samples), all side by side.
 
     Minimises the soft L1 loss of the residuals (weight one per configuration group; beyond `tail` an error
     counts linearly) plus the squared distance to their priors in prior standard deviations.
     """
     kinds = bundles(calibration, free)
-    paths = [p for b in kinds for p in b.paths]
+    paths = tuple(p for b in kinds for p in b.paths)
     index = {p: i for i, p in enumerate(paths)}
     spread = np.array([b.spread for b in kinds for _ in b.paths])
     start = np.log([_prior(calibration, p) for p in paths])
-    weight = np.array([s.weight for s in samples])
-
-    def at(theta: Floats) -> dict[str, Any]:
-        return changed(calibration, dict(zip(paths, np.exp(theta).tolist(), strict=True)))
-
-    def linearise(theta: Floats) -> tuple[Floats, Floats]:
-        now = at(theta)
-        error = residuals(samples, now)
-        return error, _jacobian(samples, now, kinds, index, error)
-
-    return at(minimise(linearise, start, spread, weight, tail=tail, rounds=rounds))
-
-
-def folds(samples: Sequence[Sample], parts: int) -> list[tuple[list[Sample], list[Sample]]]:
-    """(fitted, held out) pairs split by configuration group, so that no configuration is on both sides."""
-    groups = sorted({s.group for s in samples})
-    place = {g: i % parts for i, g in enumerate(groups)}
-    return [
-        ([s for s in samples if place[s.group] != k], [s for s in samples if place[s.group] == k]) for k in range(parts)
-    ]
+    at_prior = changed(calibration, dict(zip(paths, np.exp(start).tolist(), strict=True)))
+    owned = tuple(tuple(index[p] for b in kinds if (p := b.owner(s)) is not None) for s in samples)
+    problem = _Problem(samples, [constants_of(s, at_prior) for s in samples], paths, owned, start)
+    weight = weights(samples, used)
+    theta = np.tile(start, (len(used), 1))
+    for turn in range(rounds):
+        error = np.full((len(used), len(samples)), np.nan)
+        slope = np.zeros((len(used), len(samples), len(paths)))
+        for row in range(len(samples)):
+            sets = np.flatnonzero(used[:, row])
+            if len(sets):
+                error[sets, row], found = _linearise(problem, row, theta[sets])
+                slope[sets[:, None], row, list(owned[row])] = found
+        for one in range(len(used)):
+            theta[one] = advance(theta[one], (error[one], slope[one]), (start, spread), weight[one], tail)
+        progress(f"training: fits of {len(used)} sets of runs, round {turn + 1} of {rounds}")
+    for one in theta:
+        yield changed(calibration, dict(zip(paths, np.exp(one).tolist(), strict=True)))

@@ -16,10 +16,13 @@ SCHEMA = "tokenworks/validation/1"
 WORST = 10
 
 
-def study_report(study: Study, records: Sequence[Record], found: Sequence[Residual], world: World) -> Mapping[str, Any]:
+def study_report(
+    study: Study, records: Sequence[Record], found: Sequence[Residual], guess: Sequence[Residual], world: World
+) -> Mapping[str, Any]:
     """Everything that validation says of one kind of run.
 
     found: residuals of all splits; the first split's is the main cross-validation, whose runs the tables are of.
+    guess: residuals of the study's baseline; none where it has none.
     """
     main = found[0].split
     return {
@@ -27,11 +30,16 @@ def study_report(study: Study, records: Sequence[Record], found: Sequence[Residu
         "split": main,
         "metrics": {metric: _metric(study, metric, main, found, world) for metric in study.truths},
         "noise": _noise(study, records),
+        "baseline": {metric: plain(score(of)) for metric in study.truths if (of := _of(guess, metric))},
     }
 
 
+def _of(found: Sequence[Residual], metric: str) -> list[Residual]:
+    return [r for r in found if r.metric == metric]
+
+
 def _metric(study: Study, metric: str, main: str, found: Sequence[Residual], world: World) -> Mapping[str, Any]:
-    all_of = [r for r in found if r.metric == metric]
+    all_of = _of(found, metric)
     unseen = [r for r in all_of if r.split == main]
     made = bars.classes(bars.known(all_of, metric))
     tables = {
@@ -86,7 +94,7 @@ def _worst(r: Residual) -> Mapping[str, Any]:
 def _noise(study: Study, records: Sequence[Record]) -> Mapping[str, Any]:
     found = {}
     for metric, truth in study.truths.items():
-        floor = noise_floor(records, truth)
+        floor = noise_floor(records, truth, study.group)
         if floor is not None:
             found[metric] = dict(zip(("configurations", "median", "p90"), floor, strict=True))
     return found

@@ -117,7 +117,9 @@ def size_class(chips: float) -> str:
     return next((f"up to {b} chips" for b in bounds if chips <= b), f"above {bounds[-1]} chips")
 
 
-def noise_floor(records: Iterable[Record], truth: Callable[[Record], float | None]) -> tuple[int, float, float] | None:
+def noise_floor(
+    records: Iterable[Record], truth: Callable[[Record], float | None], group: Callable[[Record], str]
+) -> tuple[int, float, float] | None:
     """The spread of runs of one configuration (published again, other software releases): (configurations,
     median, 90th percentile) of the error that their own mean leaves, weighted by run. None without repeats.
 
@@ -127,7 +129,7 @@ def noise_floor(records: Iterable[Record], truth: Callable[[Record], float | Non
     for record in records:
         value = truth(record)
         if value:
-            same[str(record.get("config_group"))].append(float(np.log(value)))
+            same[group(record)].append(float(np.log(value)))
     repeated = [v for v in same.values() if len(v) > 1]
     if not repeated:
         return None

@@ -7,7 +7,6 @@ user would not get.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from math import log
 from typing import Any
@@ -20,19 +19,40 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Study:
-    """One kind of run. name: its calibration. fit: constants fitted to records, nothing else known of them.
-    predict: the records' answers, in order. truths: metric -> its published value in a record. group: runs of one group
-    are never on both sides of a split. kinds: what is left out whole -> which one a record has. tables: what
-    errors are shown by -> which one a record has."""
+class Split:
+    """Fit on some records, predict others. name: the kind of split; left: which part of it."""
 
     name: str
-    fit: Callable[[Sequence[Record], World], Mapping[str, Any]]
+    left: str
+    fitted: tuple[Record, ...]
+    held: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One kind of run: all that cross-validation, tables, error bars and the refit need to know of it.
+
+    To add a kind, write such a value beside its predictor (training_study.py is the pattern), give its
+    evidence class in `bars` of every answer, and add a `Plan` to flow.PLANS; nothing else changes.
+
+    name: its section of the calibration. runs: the files of published runs it is of (catalog.RUNS).
+    fit: (sets of records, world, progress) -> for each set, in order, the constants fitted to that set and nothing
+    else known of its runs; all sets come at once, so that what they share is computed once. A calibration holds
+    `seen` (what the fitted runs had, for perf.evidence). predict: the records' answers, in order. truths: metric ->
+    its published value in a record, None where it has none. group: runs of one group are never on both sides of a
+    split. kinds: what is left out whole -> which one a record has. tables: what errors are shown by -> which one a
+    record has. baseline: residuals of a plain guess over the main splits, where there is one.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    fit: Callable[[Sequence[Sequence[Record]], World, Progress], Iterator[Mapping[str, Any]]]
     predict: Callable[[Sequence[Record], World], Sequence[Mapping[str, Any]]]
     truths: Mapping[str, Callable[[Record], float | None]]
     group: Callable[[Record], str]
     kinds: Mapping[str, Callable[[Record, World], str]]
     tables: Mapping[str, Callable[[Record, World], str]]
+    baseline: Callable[[Sequence[Split], World], Sequence[Residual]] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,16 +89,6 @@ def with_constants(world: World, study: Study, calibration: Mapping[str, Any]) -
     return replace(world, calibration={**world.calibration, study.name: calibration})
 
 
-@dataclass(frozen=True)
-class Split:
-    """Fit on some records, predict others. name: the kind of split; left: which part of it."""
-
-    name: str
-    left: str
-    fitted: tuple[Record, ...]
-    held: tuple[Record, ...]
-
-
 def folds(study: Study, records: Sequence[Record], parts: int, name: str) -> list[Split]:
     """The records in `parts` folds by group, each fold held out once. Groups are dealt in sorted order."""
     place = {g: i % parts for i, g in enumerate(sorted({study.group(r) for r in records}))}
@@ -107,22 +117,22 @@ def one_out(study: Study, records: Sequence[Record], world: World, kinds: Sequen
     return found
 
 
-def _evaluate(study: Study, split: Split, world: World) -> list[Residual]:
-    refitted = with_constants(world, study, study.fit(split.fitted, world))
-    return list(residuals(study, split.held, refitted, split.name, split.left))
-
-
-def cross_validate(
-    study: Study, splits: Sequence[Split], world: World, workers: int, progress: Progress
-) -> tuple[Residual, ...]:
-    """The residuals of all held-out runs, each predicted by constants that were fitted without it.
-
-    The splits are shared among `workers` processes; the answer does not depend on how many.
-    """
+def cross_validate(study: Study, splits: Sequence[Split], world: World, progress: Progress) -> tuple[Residual, ...]:
+    """The residuals of all held-out runs, each predicted by constants that were fitted without it."""
     found: list[Residual] = []
-    with ProcessPoolExecutor(workers) as pool:
-        jobs = [pool.submit(_evaluate, study, split, world) for split in splits]
-        for done, (split, job) in enumerate(zip(splits, jobs, strict=True), 1):
-            found += job.result()
-            progress(f"{study.name}: {split.name} {done}/{len(splits)} ({split.left})")
+    constants = study.fit([split.fitted for split in splits], world, progress)
+    for done, (split, fitted) in enumerate(zip(splits, constants, strict=True), 1):
+        found += residuals(study, split.held, with_constants(world, study, fitted), split.name, split.left)
+        progress(f"{study.name}: {split.name} {done}/{len(splits)} ({split.left})")
     return tuple(found)
+
+
+def one_by_one(
+    fit: Callable[[Sequence[Record], World], Mapping[str, Any]],
+) -> Callable[[Sequence[Sequence[Record]], World, Progress], Iterator[Mapping[str, Any]]]:
+    """A `Study.fit` from a fit of one set of records, for studies whose sets share no work."""
+
+    def each(sets: Sequence[Sequence[Record]], world: World, progress: Progress) -> Iterator[Mapping[str, Any]]:
+        return (fit(records, world) for records in sets)
+
+    return each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf, log
 from typing import Any
 
@@ -13,9 +13,9 @@ import numpy as np
 from tokenworks.errors import TokenworksError
 from tokenworks.records import World
 from tokenworks.validate import training
-from tokenworks.validate.refit import Sample, constants_of, fit, prepare, spreads
+from tokenworks.validate.refit import Sample, constants_of, fits, prepare, spreads
 from tokenworks.validate.scoring import measured_memory, measured_rate, size_class, training_class
-from tokenworks.validate.study import Record, Residual, Split, Study, with_constants
+from tokenworks.validate.study import Progress, Record, Residual, Split, Study
 from tokenworks.validate.training_hardware import find_chip
 from tokenworks.validate.training_plan import read_software
 from tokenworks.workload import flops_per_token
@@ -54,12 +54,22 @@ def narrowed(calibration: Mapping[str, Any], known: Mapping[str, list[str]]) -> 
     return fresh
 
 
-def fitted(records: Sequence[Record], world: World) -> Mapping[str, Any]:
-    """The training constants fitted to records, nothing else known of them."""
+def fitted(sets: Sequence[Sequence[Record]], world: World, progress: Progress) -> Iterator[Mapping[str, Any]]:
+    """The training constants fitted to each set of records, nothing else known of its runs.
+
+    What a set lacks cannot move a run that it has: all sets are fitted side by side on one reading of the runs
+    (a generation or family without runs stays at its prior there, and is dropped afterwards).
+    """
     calibration = world.calibration[NAME]
-    samples = prepare(records, world)
-    own = narrowed(calibration, seen(samples, calibration))
-    return fit(prepare(records, with_constants(world, STUDY, own)), own, spreads(own))
+    every = {id(record): record for records in sets for record in records}
+    samples = prepare(every.values(), world)
+    place = {name: i for i, name in enumerate(every)}
+    held = np.array([[False] * len(every) for _ in sets])
+    for row, records in enumerate(sets):
+        held[row, [place[id(record)] for record in records]] = True
+    used = held[:, [place[id(s.record)] for s in samples]]
+    for row, own in zip(used, fits(samples, used, calibration, spreads(calibration), progress), strict=True):
+        yield narrowed(own, seen([s for s, has in zip(samples, row, strict=True) if has], calibration))
 
 
 def predict(records: Sequence[Record], world: World) -> Sequence[Mapping[str, Any]]:
@@ -108,17 +118,6 @@ def precision(record: Record, world: World) -> str:
     return str(record.get("precision"))
 
 
-STUDY = Study(
-    name=NAME,
-    fit=fitted,
-    predict=predict,
-    truths={"tokens_per_s_per_chip": measured_rate, "peak_memory_bytes": measured_memory},
-    group=group,
-    kinds={"chip": chip, "generation": generation, "framework": framework},
-    tables={"chip": chip, "framework": framework, "class": kind, "size": size, "precision": precision},
-)
-
-
 def baseline(splits: Sequence[Split], world: World) -> tuple[Residual, ...]:
     """What guessing each chip's median MFU over the fitted runs would give for the runs held out (the median
     over all chips where a chip has none)."""
@@ -150,3 +149,16 @@ def _full_rate(record: Record, world: World) -> float | None:
         return None
     sequence = int(run.plan.layout.sequence)
     return float(run.hardware.peak["bf16"]) / flops_per_token(run.arch, sequence).training_causal
+
+
+STUDY = Study(
+    name=NAME,
+    runs=("training",),
+    fit=fitted,
+    predict=predict,
+    truths={"tokens_per_s_per_chip": measured_rate, "peak_memory_bytes": measured_memory},
+    group=group,
+    kinds={"chip": chip, "generation": generation, "framework": framework},
+    tables={"chip": chip, "framework": framework, "class": kind, "size": size, "precision": precision},
+    baseline=baseline,
+)

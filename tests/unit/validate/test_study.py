@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tokenworks.perf import evidence
 from tokenworks.validate import bars, scoring
 from tokenworks.validate.report import study_report, worst
-from tokenworks.validate.study import Residual, Study, cross_validate, folds, one_out
+from tokenworks.validate.study import Residual, Study, cross_validate, folds, one_by_one, one_out
 
 Record = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def chip(record: Record, world: Any) -> str:
     return record["chip"]
 
 
-TOY = Study("toy", fit, predict, {"y": truth}, group, {"chip": chip}, {"chip": chip})
+TOY = Study("toy", ("toys",), one_by_one(fit), predict, {"y": truth}, group, {"chip": chip}, {"chip": chip})
 
 
 def runs(count: int) -> list[Record]:
@@ -78,13 +78,13 @@ def test_leaving_one_out_leaves_nothing_of_it_in_the_fit(world):
 
 def test_residuals_are_of_constants_fitted_without_the_run(world):
     records = runs(40)
-    found = cross_validate(TOY, folds(TOY, records, 4, "four"), world, 1, quiet)
+    found = cross_validate(TOY, folds(TOY, records, 4, "four"), world, quiet)
     assert len(found) == 40
     first = found[0]
     fitted = [r for s in folds(TOY, records, 4, "four") if s.left == first.left for r in s.fitted]
     assert first.predicted == pytest.approx(fit(fitted, world)["slope"] * first.record["x"])
     assert first.ratio == pytest.approx(math.log(first.record["y"] / first.predicted))
-    out = cross_validate(TOY, one_out(TOY, records, world, ("chip",)), world, 1, quiet)
+    out = cross_validate(TOY, one_out(TOY, records, world, ("chip",)), world, quiet)
     assert {r.labels for r in out} == {(evidence.UNSEEN,)}
     assert {r.labels for r in found} == {(evidence.SEEN,)}
 
@@ -158,14 +158,14 @@ def test_the_worst_are_the_farthest_one_a_group():
 
 def test_the_noise_floor_is_what_repeats_leave_around_their_own_mean():
     records = [{"y": y, "config_group": g} for y, g in ((1.0, "a"), (1.21, "a"), (5.0, "b"))]
-    assert scoring.noise_floor(records, truth)[:2] == (1, pytest.approx(0.0955, abs=1e-3))
-    assert scoring.noise_floor(records[2:], truth) is None
+    assert scoring.noise_floor(records, truth, group)[:2] == (1, pytest.approx(0.0955, abs=1e-3))
+    assert scoring.noise_floor(records[2:], truth, group) is None
 
 
 def test_a_report_says_how_its_intervals_held(world):
     records = runs(120)
-    found = cross_validate(TOY, folds(TOY, records, 4, "four"), world, 1, quiet)
-    report = study_report(TOY, records, found, world)
+    found = cross_validate(TOY, folds(TOY, records, 4, "four"), world, quiet)
+    report = study_report(TOY, records, found, (), world)
     of = report["metrics"]["y"]
     assert of["all"]["n"] == 120
     assert sum(s["n"] for s in of["tables"]["chip"].values()) == 120

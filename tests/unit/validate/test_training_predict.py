@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import math
 
+import numpy as np
 import pytest
 
 from tokenworks.catalog import load, world
@@ -188,13 +189,19 @@ def test_a_refit_finds_the_factor_that_made_the_data(now):
         value = training.predict(record, now)["metrics"]["tokens_per_s_per_chip"]["value"]
         records.append({**record, "measured": {"tokens_per_s_per_chip": value / 1.15}})
     samples = refit.prepare(records, now)
-    before = refit.residuals(samples, now.calibration["training"])
-    fitted = refit.fit(samples, now.calibration["training"], {}, rounds=3)
+    calibration = now.calibration["training"]
+    every = np.ones((1, 3), bool)
+
+    def fit(used):
+        return list(refit.fits(samples, used, calibration, {}, str, rounds=3))
+
+    before = refit.residuals(samples, calibration)
+    (fitted,) = fit(every)
     after = refit.residuals(samples, fitted)
     assert all(abs(a) < 0.5 * abs(b) for a, b in zip(after, before, strict=True))
-    assert fitted == refit.fit(samples, now.calibration["training"], {}, rounds=3)
-    (fit_part, held), *_ = refit.folds(samples, 3)
-    assert not {s.group for s in fit_part} & {s.group for s in held}
+    assert [fitted] == fit(every)
+    part = np.array([[True, True, False]])
+    assert fit(np.concatenate([every, part])) == [*fit(every), *fit(part)]  # sets side by side are fitted as if alone
 
 
 def leaves(node: dict, before: str = ""):
