@@ -22,6 +22,8 @@ def matrices(layer: Layer, hidden: int) -> tuple[Matrix, ...]:
 
 
 def _attention(a: Attention, hidden: int) -> tuple[Matrix, ...]:
+    if a.projections:
+        return a.projections
     if a.kv_lora_rank is not None:
         return _latent(a, a.kv_lora_rank, hidden) + _indexer(a, hidden)
     found = []

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
+from tokenworks.workload import mixers
 from tokenworks.workload.architecture import Architecture, Attention, FeedForward, Layer
 from tokenworks.workload.config import Fields
+from tokenworks.workload.families import FAMILIES, SPELLED, Family
+from tokenworks.workload.feedforward import feed_forwards
+from tokenworks.workload.matrices import RECURRENT, matrices
 
-# model_type -> whether its feed-forward block is gated (three matrices). The list is what was checked.
-GATED: Mapping[str, bool] = {
-    **dict.fromkeys(
-        (
-            "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_vl_text", "qwen3_next",
-            "qwen3_5_text", "qwen3_5_moe_text", "deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "kimi_linear",
-            "glm4_moe", "glm_moe_dsa", "gpt_oss", "gemma", "gemma2", "gemma3", "gemma3_text", "minimax", "minimax_m1",
-            "minimax_m2", "llama4_text", "step3p7", "pangu_moe", "pangu_ultra_moe", "grok", "phi3", "olmo2",
-        ),
-        True,
-    ),
-    **dict.fromkeys(
-        ("gpt2", "gpt3", "gpt_neox", "opt", "bloom", "falcon", "mpt", "megatron", "nemotron", "nemotron_h",
-         "starcoder2"),
-        False,
-    ),
-}  # fmt: skip
-WRAPPERS = ("text_config", "llm_config", "language_config")
-LATENT_TYPES = ("deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa", "pangu_ultra_moe")
+WRAPPERS = ("text_config", "llm_config", "language_config", "thinker_config", "language_model_config")
 NOT_MODELLED = (
-    "compress_ratios", "hc_mult", "attention_k_eq_v", "sparse_attention_config", "num_kv_shared_layers",
-    "enable_moe_block", "hidden_size_per_layer_input", "use_double_wide_mlp", "is_encoder_decoder",
-    "add_cross_attention",
+    "num_kv_shared_layers", "hidden_size_per_layer_input", "use_double_wide_mlp", "is_encoder_decoder",
+    "add_cross_attention", "cross_attention_layers",
 )  # fmt: skip
 # quant_method or quant_algo -> the precision of the weights that dominate
 QUANTISED = {
     "nvfp4": "nvfp4", "mxfp4": "mxfp4", "fp8_pb_wo": "fp8_block", "fp8": "fp8", "fp8_block": "fp8_block",
     "int8": "int8", "awq": "int4", "gptq": "int4", "w4a16_awq": "int4", "compressed-tensors": "int4",
+    "fbgemm_fp8": "fp8", "mxfp8": "mxfp8", "bitsandbytes": "int8", "w4a8_awq": "int4",
 }  # fmt: skip
+VECTOR_ROLES = ("attention", "dense", "expert", "shared")  # linear layers that carry a bias where all do
+CONVOLUTION = 4  # taps of the short convolutions of recurrent mixers
+HYPER = "hc_mult"  # hyper-connections: copies of the residual stream
 
 
 def read(config: Mapping[str, Any], name: str, quantisation: Mapping[str, Any] | None = None) -> Architecture:
@@ -55,40 +46,49 @@ def read(config: Mapping[str, Any], name: str, quantisation: Mapping[str, Any] |
     outer = Fields(config, name)
     wrapper = outer.has(*WRAPPERS)
     f = outer if wrapper is None else Fields(outer.config[wrapper], outer.where(wrapper))
-    kind = f.text("model_type") or outer.text("model_type")
-    if kind is None:
-        raise BadRequest("is missing", field=f.where("model_type"))
-    if kind not in GATED:
-        raise not_allowed(f.where("model_type"), kind, GATED)
+    if wrapper is not None and f.has(*WRAPPERS):  # an omni model: the text model two levels down
+        inside = str(f.has(*WRAPPERS))
+        f = Fields(f.config[inside], f.where(inside))
+    kind = _kind(f, outer)
     f.refuse(*NOT_MODELLED)
-    named = len(_letters(f)) if kind == "nemotron_h" else 0
-    depth = named or f.number("num_hidden_layers", "n_layer", "n_layers", kind="layers")
+    family = FAMILIES[kind]
     hidden = f.number("hidden_size", "n_embd", "d_model")
-    layers = _layers(f, kind, depth, hidden)
-    tied_default = kind in (
-        "gemma",
-        "gemma2",
-        "gemma3",
-        "gemma3_text",
-        "gpt2",
-        "bloom",
-        "mpt",
-        "falcon",
-        "opt",
-    )
+    layers = READERS[family.reader](f, kind, family, hidden)
     return Architecture(
         name=name,
         hidden=hidden,
-        vocab=f.number("vocab_size", kind="vocab"),
+        vocab=f.number("vocab_size", "padded_vocab_size", kind="vocab"),
         layers=_grouped(layers),
-        tied=f.flag("tie_word_embeddings", outer.flag("tie_word_embeddings", tied_default)),
+        tied=f.flag("tie_word_embeddings", outer.flag("tie_word_embeddings", family.tied)),
         mtp_layers=f.optional("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", kind="layers"),
-        max_context=f.optional("max_position_embeddings", "n_positions", "max_seq_len", kind="context") or None,
-        learned_positions=_learned(f, kind),
+        max_context=f.optional(
+            "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", kind="context"
+        )
+        or None,
+        learned_positions=_learned(f, kind, family),
         vision_parameters=None if wrapper and outer.has("vision_config", "vision_tower") else 0,
         weight_precision=_precision(outer, f, quantisation),
-        extra_parameters=_vectors(layers, hidden) + f.optional("tokenworks_other_parameters", kind="parameters"),
+        extra_parameters=_vectors(layers, hidden, family, f.optional(HYPER, kind="heads"))
+        + f.optional("tokenworks_other_parameters", kind="parameters"),
+        idle_parameters=_idle(layers, hidden, family),
     )
+
+
+def _kind(f: Fields, outer: Fields) -> str:
+    """The family: `model_type` in any spelling, else the class named in `architectures` (LlamaForCausalLM)."""
+    stated = f.text("model_type") or outer.text("model_type")
+    if stated is None:
+        raise BadRequest("is missing", field=f.where("model_type"))
+    kind = SPELLED.get(stated.lower(), stated)
+    if kind in FAMILIES:
+        return kind
+    classes = f.every("architectures") or outer.every("architectures") or []
+    spelled = {name.replace("_", ""): name for name in FAMILIES}
+    for one in classes:
+        found = spelled.get(str(one).removesuffix("ForCausalLM").lower())
+        if found is not None:
+            return found
+    raise not_allowed(f.where("model_type"), stated, FAMILIES)
 
 
 def _grouped(layers: list[Layer]) -> tuple[tuple[Layer, int], ...]:
@@ -98,195 +98,138 @@ def _grouped(layers: list[Layer]) -> tuple[tuple[Layer, int], ...]:
     return tuple(counts.items())
 
 
-def _learned(f: Fields, kind: str) -> int:
-    if kind in ("gpt2", "gpt3", "opt", "megatron") or f.flag("learned_pos_emb", kind == "mpt"):
-        return f.optional("max_position_embeddings", "n_positions", "max_seq_len", kind="context")
+def _learned(f: Fields, kind: str, family: Family) -> int:
+    if family.learned or (f.flag("learned_pos_emb") and not _linear_bias(f)):
+        rows = f.optional("max_position_embeddings", "n_positions", "max_seq_len", kind="context")
+        return rows + (2 if kind == "opt" else 0)  # OPT keeps two rows for padding
     return 0
 
 
-def _vectors(layers: list[Layer], hidden: int) -> int:
-    """Norm weights and biases: two norms a layer and one at the end, and the biases of marked attentions."""
-    norms = sum((layer.attention is not None) + (layer.ffn is not None) for layer in layers) + 1
-    biases = sum(
-        (a.heads * a.head_dim + a.kv_heads * (a.head_dim + a.v_head_dim))
-        for layer in layers
-        if (a := layer.attention) is not None and a.bias
-    )
-    return norms * hidden + biases
+def _linear_bias(f: Fields) -> bool:
+    """Whether MPT replaces learned positions by linear biases (ALiBi)."""
+    part = f.part("attn_config")
+    return part is not None and part.flag("alibi")
+
+
+def _vectors(layers: list[Layer], hidden: int, family: Family, streams: int) -> int:
+    """Norm weights, biases, short convolutions, and the small matrices of hyper-connections (DeepSeek-V4:
+    each half of a layer mixes `streams` residual streams, 2 x streams + streams^2 weights a stream element)."""
+    total = hidden
+    for layer in layers:
+        halves = (layer.attention is not None) + (layer.ffn is not None)
+        total += max(1, family.norms * halves // 2) * hidden
+        a = layer.attention
+        if family.bias == "all":
+            roles = VECTOR_ROLES
+            total += sum(m.columns * m.copies for m in matrices(layer, hidden) if m.role in roles)
+        elif a is not None and a.bias:
+            total += a.heads * a.head_dim + a.kv_heads * (a.head_dim + a.v_head_dim)
+        if a is not None and a.kind in RECURRENT:
+            total += CONVOLUTION * (2 * a.kv_heads * a.head_dim + a.heads * a.v_head_dim)
+            total += a.state if a.kind == "mamba" and a.v_head_dim == 1 else 0  # Mamba keeps a decay per state element
+        if streams:
+            total += halves * (2 * streams + streams**2) * streams * hidden
+    return total + streams * streams * hidden
+
+
+def _idle(layers: list[Layer], hidden: int, family: Family) -> int:
+    """Biases of the experts that a token does not visit."""
+    if family.bias != "all":
+        return 0
+    experts = [m for layer in layers for m in matrices(layer, hidden) if m.role == "expert"]
+    return round(sum(m.columns * (m.copies - m.active) for m in experts))
 
 
 # ------------------------------------------------------------------------------------------- layers
 
-
-def _layers(f: Fields, kind: str, depth: int, hidden: int) -> list[Layer]:
-    if kind == "nemotron_h":
-        return _pattern(f, depth, hidden)
-    attention = _attentions(f, kind, depth, hidden)
-    ffn = _feed_forwards(f, kind, depth, hidden)
-    return [Layer(a, m) for a, m in zip(attention, ffn, strict=True)]
+Reader = Callable[[Fields, str, Family, int], list[Layer]]
+PERIOD_LETTERS = {
+    "mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "moe": "E", "mlp": "-",
+}  # fmt: skip
 
 
-def _attentions(f: Fields, kind: str, depth: int, hidden: int) -> list[Attention]:
-    full = _latent(f, kind) if _is_latent(f, kind) else _grouped_query(f, kind, hidden)
-    if (linear := f.part("linear_attn_config")) is not None:  # Kimi delta attention, layers counted from 1
-        chosen = set(linear.every("kda_layers") or [])
-        size = linear.number("num_heads", kind="heads"), linear.number("head_dim")
-        kda = Attention(
-            "linear", size[0], size[0], size[1], size[1], state=size[0] * size[1] ** 2, gated=True, decays=1
-        )
-        return [kda if i + 1 in chosen else full for i in range(depth)]
-    if kind in ("minimax", "minimax_m1"):
-        types = f.items("attn_type_list", depth)
-        if types is not None:
-            d = full.head_dim
-            fast = Attention("linear", full.heads, full.heads, d, d, state=full.heads * d * d, gated=True)
-            return [full if t == 1 else fast for t in types]
-    names = f.items("layer_types", depth) or _interval(f, depth)
-    if names is None:
-        names = ["sliding_attention" if full.kind == "window" else "full_attention"] * depth
-    return [_named(f, full, str(n)) for n in names]
+def _depth(f: Fields) -> int:
+    return f.number("num_hidden_layers", "n_layer", "n_layers", "num_layers", kind="layers")
 
 
-def _interval(f: Fields, depth: int) -> list[str] | None:
-    """Patterns that older configs state by a period instead of a list."""
-    period = f.optional("sliding_window_pattern", "_sliding_window_pattern", kind="layers")
-    if period:
-        return ["full_attention" if (i + 1) % period == 0 else "sliding_attention" for i in range(depth)]
-    every = f.optional("full_attention_interval", kind="layers")
-    if every:
-        return ["full_attention" if (i + 1) % every == 0 else "linear_attention" for i in range(depth)]
-    if f.optional("attention_chunk_size", kind="context"):  # Llama 4: every fourth layer is global (iRoPE)
-        return ["full_attention" if (i + 1) % 4 == 0 else "chunked_attention" for i in range(depth)]
-    return None
+def _uniform(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+    depth = _depth(f)
+    attention = mixers.attentions(f, kind, family, depth, hidden)
+    ffn = feed_forwards(f, kind, family, depth, hidden)
+    found = [Layer(a, m) for a, m in zip(attention, ffn, strict=True)]
+    return _sparse_as_listed(f, found)
 
 
-def _named(f: Fields, full: Attention, name: str) -> Attention:
-    if name in ("full_attention", "attention", "deepseek_sparse_attention"):
-        return _with_window(full, None) if full.kind == "window" else full
-    if name == "sliding_attention":
-        return _with_window(full, f.number("sliding_window", kind="context"))
-    if name == "chunked_attention":
-        return _with_window(full, f.number("attention_chunk_size", kind="context"))
-    if name == "linear_attention":
-        keys = f.number("linear_num_key_heads", kind="heads"), f.number("linear_key_head_dim")
-        values = f.number("linear_num_value_heads", kind="heads"), f.number("linear_value_head_dim")
-        state = values[0] * keys[1] * values[1]
-        return Attention("linear", values[0], keys[0], keys[1], values[1], state=state, gated=True, decays=2)
-    raise not_allowed(
-        f.where("layer_types"), name,
-        ("full_attention", "sliding_attention", "chunked_attention", "linear_attention"),
-    )  # fmt: skip
+def _sparse_as_listed(f: Fields, layers: list[Layer]) -> list[Layer]:
+    """MiniMax-M3 lists which layers read chosen blocks; the others read every key."""
+    scorer = f.part("sparse_attention_config")
+    listed = None if scorer is None else scorer.items("sparse_attention_freq", len(layers))
+    if listed is None:
+        return layers
+    return [
+        layer if on or layer.attention is None else Layer(_dense(layer.attention), layer.ffn)
+        for layer, on in zip(layers, listed, strict=True)
+    ]
 
 
-def _with_window(a: Attention, window: int | None) -> Attention:
-    return Attention(
-        "full" if window is None else "window", a.heads, a.kv_heads, a.head_dim, a.v_head_dim,
-        window=window, gated=a.gated, bias=a.bias,
-    )  # fmt: skip
+def _dense(a: Attention) -> Attention:
+    return Attention("full", a.heads, a.kv_heads, a.head_dim, a.v_head_dim, gated=a.gated, bias=a.bias)
 
 
-def _is_latent(f: Fields, kind: str) -> bool:
-    return kind in LATENT_TYPES or f.has("kv_lora_rank") is not None
+def _compressed(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+    depth = _depth(f)
+    attention = mixers.compressed(f, depth, hidden)
+    return [Layer(a, m) for a, m in zip(attention, feed_forwards(f, kind, family, depth, hidden), strict=True)]
 
 
-def _latent(f: Fields, kind: str) -> Attention:
-    nope, rope = f.number("qk_nope_head_dim"), f.optional("qk_rope_head_dim")
-    indexed = f.optional("index_n_heads", kind="heads")
-    return Attention(
-        kind="sparse" if indexed else "mla",
-        heads=f.number("num_attention_heads", kind="heads"),
-        kv_heads=f.optional("num_key_value_heads", kind="heads") or f.number("num_attention_heads", kind="heads"),
-        head_dim=nope + rope,
-        v_head_dim=f.number("v_head_dim"),
-        window=f.number("index_topk", kind="context") if indexed else None,
-        q_lora_rank=f.optional("q_lora_rank") or None,
-        kv_lora_rank=f.number("kv_lora_rank"),
-        rope_head_dim=rope,
-        gated=f.flag("mla_use_output_gate"),
-        index_heads=indexed,
-        index_dim=f.number("index_head_dim") if indexed else 0,
-    )
+def _hybrid(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+    """Recurrent mixers with attention at some layers, a channel mixer in each (Jamba, Bamba, Granite 4, LFM2)."""
+    depth = _depth(f)
+    full = mixers.grouped_query(f, kind, family, hidden)
+    if kind.startswith("lfm2"):
+        recurrent = mixers.short_convolution(hidden)
+    else:
+        recurrent = mixers.mamba1(f, hidden) if kind == "jamba" else mixers.mamba2(f, hidden)
+    at = _attention_layers(f, depth)
+    ffn = feed_forwards(f, kind, family, depth, hidden)
+    return [Layer(full if i in at else recurrent, ffn[i]) for i in range(depth)]
 
 
-def _grouped_query(f: Fields, kind: str, hidden: int) -> Attention:
-    heads = f.number("num_attention_heads", "n_head", "n_heads", kind="heads")
-    if f.has("head_dim") is None and hidden % heads:
-        raise BadRequest(
-            "{heads} heads do not divide a hidden size of {hidden}, and head_dim is not given",
-            field=f.where("num_attention_heads"), heads=heads, hidden=hidden,
-        )  # fmt: skip
-    dim = f.optional("head_dim") or hidden // heads
-    shared = 1 if kind == "falcon" and f.flag("multi_query") and not f.has("num_kv_heads") else heads
-    kv = f.optional("num_key_value_heads", "num_kv_heads", kind="heads") or shared
-    if heads % kv:
-        raise BadRequest(
-            "{kv} key-value heads do not divide {heads} heads",
-            field=f.where("num_key_value_heads"), kv=kv, heads=heads,
-        )  # fmt: skip
-    window = f.optional("sliding_window", kind="context") or None
-    if f.has("use_sliding_window") and not f.flag("use_sliding_window"):
-        window = None
-    gated = f.flag("attn_output_gate") or f.flag("attention_output_gate")
-    bias = f.flag("attention_bias", kind in ("qwen2", "qwen2_moe", "gpt2", "gpt3", "bloom", "megatron"))
-    everywhere = window if kind in ("mistral", "mixtral") else None  # others name their windowed layers
-    return Attention("window" if everywhere else "full", heads, kv, dim, dim, window=everywhere, gated=gated, bias=bias)
+def _attention_layers(f: Fields, depth: int) -> set[int]:
+    names = f.items("layer_types", depth) or f.items("layers_block_type", depth)
+    if names is not None:
+        return {i for i, name in enumerate(names) if name in mixers.FULL}
+    if f.has("attn_layer_period"):
+        period, offset = f.number("attn_layer_period", kind="layers"), f.optional("attn_layer_offset", kind="layers")
+        return {i for i in range(depth) if i % period == offset % period}
+    listed = f.every("attn_layer_indices") or f.every("full_attn_idxs") or []
+    return {i for i in listed if isinstance(i, int)}
 
 
-def _feed_forwards(f: Fields, kind: str, depth: int, hidden: int) -> list[FeedForward]:
-    gated = f.flag("gated_mlp", GATED[kind])
-    experts = f.optional("n_routed_experts", "num_local_experts", "num_experts", kind="experts")
-    wide = f.optional("intermediate_size", "n_inner", "ffn_hidden_size", "ffn_dim") or 4 * hidden
-    if not experts:
-        return [FeedForward(width=wide, gated=gated)] * depth
-    width = f.optional("moe_intermediate_size", "expert_intermediate_size") or wide
-    moe = FeedForward(
-        width=f.optional("residual_ffn_size"),
-        gated=gated,
-        experts=experts,
-        top_k=f.number("num_experts_per_tok", "num_experts_per_token", "experts_per_token", "moe_topk", kind="experts"),
-        expert_width=width,
-        shared_width=_shared(f, kind, width),
-        latent=f.optional("routed_expert_hidden_size", "moe_latent_size") or None,
-    )
-    if moe.top_k > experts:
-        raise BadRequest(
-            "{k} experts a token of {experts}",
-            field=f.where("num_experts_per_tok"),
-            k=moe.top_k,
-            experts=experts,
-        )
-    dense = FeedForward(width=f.optional("intermediate_size_mlp", "dense_intermediate_size") or wide, gated=gated)
-    mixtures = _mixtures(f, depth)
-    return [moe if i in mixtures else dense for i in range(depth)]
+def _side_by_side(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+    """Falcon-H1: attention and Mamba-2 read the same input in every layer; written here as two layers."""
+    depth = _depth(f)
+    mamba, full = Layer(mixers.mamba2(f, hidden), None), mixers.grouped_query(f, kind, family, hidden)
+    ffn = feed_forwards(f, kind, family, depth, hidden)
+    return [part for i in range(depth) for part in (mamba, Layer(full, ffn[i]))]
 
 
-def _mixtures(f: Fields, depth: int) -> set[int]:
-    """Which layers are mixtures of experts."""
-    listed = f.config.get("moe_layer_freq")
-    if isinstance(listed, list):
-        return {i for i, on in enumerate(f.items("moe_layer_freq", depth) or []) if on}
-    first = f.optional("first_k_dense_replace", kind="layers")
-    every = (
-        f.optional("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", kind="layers", default=1) or 1
-    )
-    plain = set(f.every("mlp_only_layers") or [])
-    return {i for i in range(first, depth) if (i - first + 1) % every == 0 and i not in plain}
+def _shortcut(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+    """LongCat-Flash (arXiv 2509.01322): a layer is two attentions and two dense blocks, with a mixture beside
+    the first; of the experts that the router picks, those that do nothing cost nothing (counted on average)."""
+    depth = _depth(f)
+    idle = f.optional("zero_expert_num", kind="experts")
+    attention = mixers.latent(f)
+    moe = feed_forwards(f, kind, family, 1, hidden)[0]
+    dense = FeedForward(f.number("ffn_hidden_size", "intermediate_size"), gated=family.gated)
+    busy = max(1, round(moe.top_k * moe.experts / (moe.experts + idle)))
+    first = Layer(attention, replace(moe, width=dense.width, top_k=busy))
+    return [part for _ in range(depth) for part in (first, Layer(attention, dense))]
 
 
-def _shared(f: Fields, kind: str, width: int) -> int:
-    explicit = f.optional(
-        "shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "share_expert_dim",
-        "shared_intermediate_size",
-    )  # fmt: skip
-    if explicit:
-        return explicit
-    count = f.optional("n_shared_experts", "num_shared_experts", kind="experts")
-    if kind == "llama4_text":
-        return width  # every Llama 4 mixture has one shared expert of the routed width
-    return count * width
-
-
-BLOCKS = {"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
+def _recurrent(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+    mixer = mixers.mamba2(f, hidden) if kind == "mamba2" else mixers.mamba1(f, hidden)
+    return [Layer(mixer, None)] * _depth(f)
 
 
 def _letters(f: Fields) -> str:
@@ -295,27 +238,41 @@ def _letters(f: Fields) -> str:
     if names is None:
         return f.text("hybrid_override_pattern") or ""
     for name in names:
-        if name not in BLOCKS:
-            raise not_allowed(f.where("layers_block_type"), name, BLOCKS)
-    return "".join(BLOCKS[name] for name in names)
+        if name not in PERIOD_LETTERS:
+            raise not_allowed(f.where("layers_block_type"), name, PERIOD_LETTERS)
+    return "".join(PERIOD_LETTERS[str(name)] for name in names)
 
 
-def _pattern(f: Fields, depth: int, hidden: int) -> list[Layer]:
+def _pattern(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
     """Nemotron-H: one letter a layer, M Mamba-2, * attention, E mixture, - dense."""
     letters = _letters(f)
+    if not letters:
+        raise BadRequest("is missing", field=f.where("hybrid_override_pattern"))
     heads, dim = f.number("mamba_num_heads", kind="heads"), f.number("mamba_head_dim")
     groups, state = f.number("n_groups", kind="heads"), f.number("ssm_state_size")
-    size = heads * dim * state
-    mamba = Attention("mamba", heads, groups, state, dim, state=size, gated=True, decays=1)
-    parts = {"M": Layer(mamba, None), "*": Layer(_grouped_query(f, "nemotron_h", hidden), None)}
+    mamba = Attention("mamba", heads, groups, state, dim, state=heads * dim * state, gated=True, decays=1)
+    parts = {"M": Layer(mamba, None), "*": Layer(mixers.grouped_query(f, kind, family, hidden), None)}
     if "E" in letters:
-        parts["E"] = Layer(None, _feed_forwards(f, "nemotron_h", 1, hidden)[0])
+        parts["E"] = Layer(None, feed_forwards(f, kind, family, 1, hidden)[0])
     if "-" in letters:
         parts["-"] = Layer(None, FeedForward(f.number("intermediate_size"), gated=False))
     unknown = set(letters) - set(parts)
     if unknown:
         raise not_allowed(f.where("hybrid_override_pattern"), sorted(unknown)[0], parts)
     return [parts[letter] for letter in letters]
+
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "uniform": _uniform,
+        "compressed": _compressed,
+        "hybrid": _hybrid,
+        "side_by_side": _side_by_side,
+        "recurrent": _recurrent,
+        "shortcut": _shortcut,
+        "pattern": _pattern,
+    }
+)
 
 
 # --------------------------------------------------------------------------------------- precision
