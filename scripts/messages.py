@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tokenworks"
 FOLDER = SOURCE / "locale" / "zh_Hant" / "LC_MESSAGES"
 CALLS = {"Text", "text", "say", "BadRequest", "UnknownFact", "Defect", "kind"}  # kind: errors.not_allowed
-SECOND = {"Refusal", "keep", "within", "count", "bound"}  # the sentence is one of the arguments, the last literal
+SECOND = {"Refusal", "keep"}  # the sentence is the second or third argument
 WHOLE = {"Figure"}  # meaning and formula are arguments three and four
 DEGREES = {"tp", "pp", "vpp", "cp", "ep", "dp"}  # names, the same in every language
 TUPLES = {"simple"}  # title and heads are literals inside the call
@@ -50,6 +50,8 @@ def _in_tree(tree: ast.AST, where: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _in_call(node)
+            if "/search/" in where and getattr(node.func, "attr", "") in ("within", "count", "bound"):
+                yield from (a.value for a in node.args if isinstance(a, ast.Constant) and " " in str(a.value))
         if where.endswith("search/space.py") and isinstance(node, ast.Dict):
             yield from (k.value for k in node.keys if isinstance(k, ast.Constant) and " " in str(k.value))
         if "/search/" in where and isinstance(node, ast.Assign | ast.Tuple):

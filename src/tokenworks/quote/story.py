@@ -128,6 +128,7 @@ def resolved(request: Request, world: World) -> Request:
 
 
 def problems(request: Request, world: World) -> list[Problem]:
+    """The request's jobs as the search takes them; the request's names are resolved before."""
     return [_problem(request, world, job) for job in request.jobs]
 
 
