@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks.workload.architecture import Architecture, Attention, Layer, Matrix
-from tokenworks.workload.matrices import RECURRENT, matrices, mtp_layer, mtp_projection
+from tokenworks.workload.matrices import RECURRENT, matrices, mtp_block, mtp_projection
 
 # Bytes per weight with the scales that the format stores: OCP MX 1.0 (one byte per 32), NVFP4 (one fp8
 # scale per 16), DeepSeek-V3 block fp8 (one fp32 scale per 128 x 128), int4 groups of 128 with an fp16 scale.
@@ -81,7 +81,7 @@ def parameters(architecture: Architecture) -> Parameters:
     body_active = round(_layer_sum(a, used))
     return Parameters(
         total=round(_layer_sum(a, size)) + embedding + head + other,
-        active=body_active + embedding + head + other,
+        active=body_active + embedding + head + other - a.idle_parameters,
         active_without_embedding=body_active + embedding,  # the output product is done even where it is tied
         mtp=a.mtp_layers * round(sum(size(m) for m in _mtp(a))),
         vision=a.vision_parameters,
@@ -91,7 +91,7 @@ def parameters(architecture: Architecture) -> Parameters:
 
 
 def _mtp(a: Architecture) -> tuple[Matrix, ...]:
-    return (mtp_projection(a.hidden), *matrices(mtp_layer(a), a.hidden))
+    return (mtp_projection(a.hidden), *(m for layer in mtp_block(a) for m in matrices(layer, a.hidden)))
 
 
 def attention_flops(attention: Attention, queries: Any, context: Any, causal: bool) -> Any:
@@ -147,7 +147,8 @@ def flops_per_token(architecture: Architecture, sequence: int) -> FlopsPerToken:
 
     mtp = 0.0
     if a.mtp_layers:
-        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + _core(mtp_layer(a), sequence, True)
+        cores = sum(_core(layer, sequence, True) for layer in mtp_block(a))
+        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + cores
         mtp = a.mtp_layers * inner
     forward = weights + core(True)
     return FlopsPerToken(

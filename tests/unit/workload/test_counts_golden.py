@@ -17,7 +17,7 @@ from tokenworks.workload import Attention, FeedForward, Layer
 HERE = Path(__file__).parent
 TOTALS = yaml.safe_load((HERE / "totals.yaml").read_text())["rows"]
 RUNS = yaml.safe_load((HERE / "flops.yaml").read_text())["rows"]
-NOT_MODELLED = {"deepseek-v4-pro", "deepseek-v4-flash", "minimax-m3", "gemma-4-26b-a4b", "gemma-4-31b"}
+NOT_MODELLED = {"deepseek-v4-pro", "deepseek-v4-flash"}
 ROUNDED = 0.03  # published totals are rounded to whole or tenths of billions, some with a vision tower
 OFF = {"openvla-7b"}  # its published total counts the vision towers
 
