@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks.workload.architecture import Architecture, Attention, Layer, Matrix
-from tokenworks.workload.matrices import RECURRENT, matrices, mtp_layer, mtp_projection
+from tokenworks.workload.matrices import RECURRENT, matrices, mtp_block, mtp_projection
 
 # Bytes per weight with the scales that the format stores: OCP MX 1.0 (one byte per 32), NVFP4 (one fp8
 # scale per 16), DeepSeek-V3 block fp8 (one fp32 scale per 128 x 128), int4 groups of 128 with an fp16 scale.
@@ -91,7 +91,7 @@ def parameters(architecture: Architecture) -> Parameters:
 
 
 def _mtp(a: Architecture) -> tuple[Matrix, ...]:
-    return (mtp_projection(a.hidden), *matrices(mtp_layer(a), a.hidden))
+    return (mtp_projection(a.hidden), *(m for layer in mtp_block(a) for m in matrices(layer, a.hidden)))
 
 
 def attention_flops(attention: Attention, queries: Any, context: Any, causal: bool) -> Any:
@@ -150,7 +150,8 @@ def flops_per_token(architecture: Architecture, sequence: int) -> FlopsPerToken:
 
     mtp = 0.0
     if a.mtp_layers:
-        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + _core(mtp_layer(a), sequence, True)
+        cores = sum(_core(layer, sequence, True) for layer in mtp_block(a))
+        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + cores
         mtp = a.mtp_layers * inner
     forward = weights + core(True)
     return FlopsPerToken(

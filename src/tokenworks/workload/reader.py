@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
-from types import MappingProxyType
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
-from tokenworks.workload import mixers
-from tokenworks.workload.architecture import Architecture, Attention, FeedForward, Layer
+from tokenworks.workload.architecture import Architecture, FeedForward, Layer
+from tokenworks.workload.channels import feed_forwards
+from tokenworks.workload.compressed import compressed
 from tokenworks.workload.config import Fields
-from tokenworks.workload.families import FAMILIES, SPELLED, Family
-from tokenworks.workload.feedforward import feed_forwards
-from tokenworks.workload.matrices import RECURRENT, matrices
+from tokenworks.workload.families import FAMILIES, NESTED, SPELLED, Family
+from tokenworks.workload.mixers import attentions, grouped_query, latent, state_space
+from tokenworks.workload.precision import weight_precision
+from tokenworks.workload.vectors import idle, vectors
 
-WRAPPERS = ("text_config", "llm_config", "language_config", "thinker_config", "language_model_config")
+WRAPPERS = ("text_config", "llm_config", "language_config", "thinker_config")
+DEEPEST = 3  # wrappers inside wrappers
+HIDDEN = ("hidden_size", "n_embd", "d_model", "n_embed")
+DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+VOCAB = ("vocab_size", "padded_vocab_size")
+CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+MTP = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules")
 NOT_MODELLED = (
-    "num_kv_shared_layers", "hidden_size_per_layer_input", "use_double_wide_mlp", "is_encoder_decoder",
-    "add_cross_attention", "cross_attention_layers",
+    "num_kv_shared_layers", "hidden_size_per_layer_input", "use_double_wide_mlp",
+    "is_encoder_decoder", "add_cross_attention", "cross_attention_layers", "use_cla",
+    "altup_num_inputs",
 )  # fmt: skip
-# quant_method or quant_algo -> the precision of the weights that dominate
-QUANTISED = {
-    "nvfp4": "nvfp4", "mxfp4": "mxfp4", "fp8_pb_wo": "fp8_block", "fp8": "fp8", "fp8_block": "fp8_block",
-    "int8": "int8", "awq": "int4", "gptq": "int4", "w4a16_awq": "int4", "compressed-tensors": "int4",
-    "fbgemm_fp8": "fp8", "mxfp8": "mxfp8", "bitsandbytes": "int8", "w4a8_awq": "int4",
-}  # fmt: skip
-VECTOR_ROLES = ("attention", "dense", "expert", "shared")  # linear layers that carry a bias where all do
-CONVOLUTION = 4  # taps of the short convolutions of recurrent mixers
-HYPER = "hc_mult"  # hyper-connections: copies of the residual stream
+NO_CHANNEL_MIXER = ("mamba", "mamba2", "falcon_mamba")
 
 
 def read(config: Mapping[str, Any], name: str, quantisation: Mapping[str, Any] | None = None) -> Architecture:
@@ -44,34 +44,48 @@ def read(config: Mapping[str, Any], name: str, quantisation: Mapping[str, Any] |
     2
     """
     outer = Fields(config, name)
-    wrapper = outer.has(*WRAPPERS)
-    f = outer if wrapper is None else Fields(outer.config[wrapper], outer.where(wrapper))
-    if wrapper is not None and f.has(*WRAPPERS):  # an omni model: the text model two levels down
-        inside = str(f.has(*WRAPPERS))
-        f = Fields(f.config[inside], f.where(inside))
-    kind = _kind(f, outer)
-    f.refuse(*NOT_MODELLED)
+    f, kind = _text_model(outer)
     family = FAMILIES[kind]
-    hidden = f.number("hidden_size", "n_embd", "d_model")
-    layers = READERS[family.reader](f, kind, family, hidden)
+    f.refuse(*NOT_MODELLED)
+    hidden = f.number(*HIDDEN)
+    if f.optional("word_embed_proj_dim", default=hidden) != hidden:
+        raise BadRequest("describes an architecture that is not modelled", field=f.where("word_embed_proj_dim"))
+    layers = _layers(f, family, kind, hidden)
+    vocab = f.number(*VOCAB, kind="vocab")
+    head_bias = vocab if f.flag("lm_head_bias", family.head_bias) else 0
+    extra = vectors(f, family, kind, layers, hidden) + head_bias
     return Architecture(
         name=name,
         hidden=hidden,
-        vocab=f.number("vocab_size", "padded_vocab_size", kind="vocab"),
+        vocab=vocab,
         layers=_grouped(layers),
         tied=f.flag("tie_word_embeddings", outer.flag("tie_word_embeddings", family.tied)),
-        mtp_layers=f.optional("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", kind="layers"),
-        max_context=f.optional(
-            "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", kind="context"
-        )
-        or None,
-        learned_positions=_learned(f, kind, family),
-        vision_parameters=None if wrapper and outer.has("vision_config", "vision_tower") else 0,
-        weight_precision=_precision(outer, f, quantisation),
-        extra_parameters=_vectors(layers, hidden, family, f.optional(HYPER, kind="heads"))
-        + f.optional("tokenworks_other_parameters", kind="parameters"),
-        idle_parameters=_idle(layers, hidden, family),
+        mtp_layers=f.optional(*MTP, kind="layers"),
+        mtp_block=_mtp_block(f, family, kind, layers, hidden),
+        max_context=f.optional(*CONTEXT, kind="context") or None,
+        learned_positions=_learned(f, family),
+        vision_parameters=None if outer.has("vision_config", "vision_tower", *WRAPPERS) and _sees(outer) else 0,
+        weight_precision=weight_precision(outer, f, quantisation),
+        idle_parameters=idle(family, layers, hidden),
+        extra_parameters=extra + f.optional("tokenworks_other_parameters", kind="parameters"),
     )
+
+
+def _text_model(outer: Fields) -> tuple[Fields, str]:
+    """The fields of the language model, out of its wrappers, with what its config class leaves unsaid."""
+    f, nested = outer, False
+    for _ in range(DEEPEST):
+        wrapper = f.has(*WRAPPERS)
+        if wrapper is None:
+            break
+        inner = f.part(wrapper)
+        if inner is None:
+            break
+        f, nested = inner, True
+    kind = _kind(f, outer)
+    if nested and kind in NESTED:
+        f = Fields({**NESTED[kind], **f.config}, f.name)
+    return f, kind
 
 
 def _kind(f: Fields, outer: Fields) -> str:
@@ -79,16 +93,21 @@ def _kind(f: Fields, outer: Fields) -> str:
     stated = f.text("model_type") or outer.text("model_type")
     if stated is None:
         raise BadRequest("is missing", field=f.where("model_type"))
-    kind = SPELLED.get(stated.lower(), stated)
+    kind = SPELLED.get(stated, stated)
     if kind in FAMILIES:
         return kind
-    classes = f.every("architectures") or outer.every("architectures") or []
-    spelled = {name.replace("_", ""): name for name in FAMILIES}
-    for one in classes:
+    spelled = {name.replace("_", "").lower(): name for name in FAMILIES}
+    for one in f.every("architectures") or outer.every("architectures") or []:
         found = spelled.get(str(one).removesuffix("ForCausalLM").lower())
         if found is not None:
             return found
     raise not_allowed(f.where("model_type"), stated, FAMILIES)
+
+
+def _sees(outer: Fields) -> bool:
+    """Whether a vision (or audio) tower stands beside the text model."""
+    inner = outer.part("thinker_config") or outer
+    return inner.has("vision_config", "vision_tower", "mm_vision_tower", "audio_config") is not None
 
 
 def _grouped(layers: list[Layer]) -> tuple[tuple[Layer, int], ...]:
@@ -98,208 +117,134 @@ def _grouped(layers: list[Layer]) -> tuple[tuple[Layer, int], ...]:
     return tuple(counts.items())
 
 
-def _learned(f: Fields, kind: str, family: Family) -> int:
-    if family.learned or (f.flag("learned_pos_emb") and not _linear_bias(f)):
-        rows = f.optional("max_position_embeddings", "n_positions", "max_seq_len", kind="context")
-        return rows + (2 if kind == "opt" else 0)  # OPT keeps two rows for padding
-    return 0
-
-
-def _linear_bias(f: Fields) -> bool:
-    """Whether MPT replaces learned positions by linear biases (ALiBi)."""
-    part = f.part("attn_config")
-    return part is not None and part.flag("alibi")
-
-
-def _vectors(layers: list[Layer], hidden: int, family: Family, streams: int) -> int:
-    """Norm weights, biases, short convolutions, and the small matrices of hyper-connections (DeepSeek-V4:
-    each half of a layer mixes `streams` residual streams, 2 x streams + streams^2 weights a stream element)."""
-    total = hidden
-    for layer in layers:
-        halves = (layer.attention is not None) + (layer.ffn is not None)
-        total += max(1, family.norms * halves // 2) * hidden
-        a = layer.attention
-        if family.bias == "all":
-            roles = VECTOR_ROLES
-            total += sum(m.columns * m.copies for m in matrices(layer, hidden) if m.role in roles)
-        elif a is not None and a.bias:
-            total += a.heads * a.head_dim + a.kv_heads * (a.head_dim + a.v_head_dim)
-        if a is not None and a.kind in RECURRENT:
-            total += CONVOLUTION * (2 * a.kv_heads * a.head_dim + a.heads * a.v_head_dim)
-            total += a.state if a.kind == "mamba" and a.v_head_dim == 1 else 0  # Mamba keeps a decay per state element
-        if streams:
-            total += halves * (2 * streams + streams**2) * streams * hidden
-    return total + streams * streams * hidden
-
-
-def _idle(layers: list[Layer], hidden: int, family: Family) -> int:
-    """Biases of the experts that a token does not visit."""
-    if family.bias != "all":
+def _learned(f: Fields, family: Family) -> int:
+    """Rows of a learned position table (OPT's has two more than its context)."""
+    biases = f.part("attn_config")
+    linear = biases is not None and biases.flag("alibi")  # MPT's linear biases replace its positions
+    if family.positions is None and (linear or not f.flag("learned_pos_emb")):
         return 0
-    experts = [m for layer in layers for m in matrices(layer, hidden) if m.role == "expert"]
-    return round(sum(m.columns * (m.copies - m.active) for m in experts))
+    rows = f.optional(*CONTEXT, kind="context")
+    return rows + (family.positions or 0) if rows else 0
 
 
 # ------------------------------------------------------------------------------------------- layers
 
-Reader = Callable[[Fields, str, Family, int], list[Layer]]
-PERIOD_LETTERS = {
-    "mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "moe": "E", "mlp": "-",
-}  # fmt: skip
+
+def _layers(f: Fields, family: Family, kind: str, hidden: int) -> list[Layer]:
+    if kind == "nemotron_h":
+        return _pattern(f, family, _letters(f, "hybrid_override_pattern", "layers_block_type"), hidden)
+    if f.config.get("block_configs") is not None:
+        return _blocks(f, family, kind, hidden)
+    depth = f.number(*DEPTH, kind="layers")
+    if family.layers == "side_by_side":
+        return _side_by_side(f, family, kind, depth, hidden)
+    if family.layers == "shortcut":
+        return _shortcut(f, family, kind, depth, hidden)
+    if family.layers == "compressed":
+        channels = feed_forwards(f, family, kind, depth, hidden)
+        return [Layer(a, m) for a, m in zip(compressed(f, depth, hidden), channels, strict=True)]
+    mixers = attentions(f, family, kind, depth, hidden)
+    if kind in NO_CHANNEL_MIXER:
+        return [Layer(a, None) for a in mixers]
+    return [Layer(a, m) for a, m in zip(mixers, feed_forwards(f, family, kind, depth, hidden), strict=True)]
 
 
-def _depth(f: Fields) -> int:
-    return f.number("num_hidden_layers", "n_layer", "n_layers", "num_layers", kind="layers")
-
-
-def _uniform(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
-    depth = _depth(f)
-    attention = mixers.attentions(f, kind, family, depth, hidden)
-    ffn = feed_forwards(f, kind, family, depth, hidden)
-    found = [Layer(a, m) for a, m in zip(attention, ffn, strict=True)]
-    return _sparse_as_listed(f, found)
-
-
-def _sparse_as_listed(f: Fields, layers: list[Layer]) -> list[Layer]:
-    """MiniMax-M3 lists which layers read chosen blocks; the others read every key."""
-    scorer = f.part("sparse_attention_config")
-    listed = None if scorer is None else scorer.items("sparse_attention_freq", len(layers))
-    if listed is None:
-        return layers
-    return [
-        layer if on or layer.attention is None else Layer(_dense(layer.attention), layer.ffn)
-        for layer, on in zip(layers, listed, strict=True)
-    ]
-
-
-def _dense(a: Attention) -> Attention:
-    return Attention("full", a.heads, a.kv_heads, a.head_dim, a.v_head_dim, gated=a.gated, bias=a.bias)
-
-
-def _compressed(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
-    depth = _depth(f)
-    attention = mixers.compressed(f, depth, hidden)
-    return [Layer(a, m) for a, m in zip(attention, feed_forwards(f, kind, family, depth, hidden), strict=True)]
-
-
-def _hybrid(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
-    """Recurrent mixers with attention at some layers, a channel mixer in each (Jamba, Bamba, Granite 4, LFM2)."""
-    depth = _depth(f)
-    full = mixers.grouped_query(f, kind, family, hidden)
-    if kind.startswith("lfm2"):
-        recurrent = mixers.short_convolution(hidden)
-    else:
-        recurrent = mixers.mamba1(f, hidden) if kind == "jamba" else mixers.mamba2(f, hidden)
-    at = _attention_layers(f, depth)
-    ffn = feed_forwards(f, kind, family, depth, hidden)
-    return [Layer(full if i in at else recurrent, ffn[i]) for i in range(depth)]
-
-
-def _attention_layers(f: Fields, depth: int) -> set[int]:
-    names = f.items("layer_types", depth) or f.items("layers_block_type", depth)
-    if names is not None:
-        return {i for i, name in enumerate(names) if name in mixers.FULL}
-    if f.has("attn_layer_period"):
-        period, offset = f.number("attn_layer_period", kind="layers"), f.optional("attn_layer_offset", kind="layers")
-        return {i for i in range(depth) if i % period == offset % period}
-    listed = f.every("attn_layer_indices") or f.every("full_attn_idxs") or []
-    return {i for i in listed if isinstance(i, int)}
-
-
-def _side_by_side(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+def _side_by_side(f: Fields, family: Family, kind: str, depth: int, hidden: int) -> list[Layer]:
     """Falcon-H1: attention and Mamba-2 read the same input in every layer; written here as two layers."""
-    depth = _depth(f)
-    mamba, full = Layer(mixers.mamba2(f, hidden), None), mixers.grouped_query(f, kind, family, hidden)
-    ffn = feed_forwards(f, kind, family, depth, hidden)
-    return [part for i in range(depth) for part in (mamba, Layer(full, ffn[i]))]
+    mamba, full = Layer(state_space(f, hidden), None), grouped_query(f, family, kind, hidden)
+    channels = feed_forwards(f, family, kind, depth, hidden)
+    return [part for i in range(depth) for part in (mamba, Layer(full, channels[i]))]
 
 
-def _shortcut(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+def _shortcut(f: Fields, family: Family, kind: str, depth: int, hidden: int) -> list[Layer]:
     """LongCat-Flash (arXiv 2509.01322): a layer is two attentions and two dense blocks, with a mixture beside
     the first; of the experts that the router picks, those that do nothing cost nothing (counted on average)."""
-    depth = _depth(f)
-    idle = f.optional("zero_expert_num", kind="experts")
-    attention = mixers.latent(f)
-    moe = feed_forwards(f, kind, family, 1, hidden)[0]
+    idle_experts = f.optional("zero_expert_num", kind="experts")
+    attention, moe = latent(f), feed_forwards(f, family, kind, 1, hidden)[0]
     dense = FeedForward(f.number("ffn_hidden_size", "intermediate_size"), gated=family.gated)
-    busy = max(1, round(moe.top_k * moe.experts / (moe.experts + idle)))
+    busy = max(1, round(moe.top_k * moe.experts / (moe.experts + idle_experts)))
     first = Layer(attention, replace(moe, width=dense.width, top_k=busy))
     return [part for _ in range(depth) for part in (first, Layer(attention, dense))]
 
 
-def _recurrent(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
-    mixer = mixers.mamba2(f, hidden) if kind == "mamba2" else mixers.mamba1(f, hidden)
-    return [Layer(mixer, None)] * _depth(f)
+BLOCKS = {
+    "mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "moe": "E", "mlp": "-",
+}  # fmt: skip
 
 
-def _letters(f: Fields) -> str:
+def _letters(f: Fields, text: str, listed: str) -> str:
     """The layer pattern of a Nemotron-H model, from its letters or from its list of block types."""
-    names = f.every("layers_block_type")
+    names = f.every(listed)
     if names is None:
-        return f.text("hybrid_override_pattern") or ""
+        return f.text(text) or ""
     for name in names:
-        if name not in PERIOD_LETTERS:
-            raise not_allowed(f.where("layers_block_type"), name, PERIOD_LETTERS)
-    return "".join(PERIOD_LETTERS[str(name)] for name in names)
+        if name not in BLOCKS:
+            raise not_allowed(f.where(listed), name, BLOCKS)
+    return "".join(BLOCKS[str(name)] for name in names)
 
 
-def _pattern(f: Fields, kind: str, family: Family, hidden: int) -> list[Layer]:
+def _pattern(f: Fields, family: Family, letters: str, hidden: int) -> list[Layer]:
     """Nemotron-H: one letter a layer, M Mamba-2, * attention, E mixture, - dense."""
-    letters = _letters(f)
     if not letters:
         raise BadRequest("is missing", field=f.where("hybrid_override_pattern"))
-    heads, dim = f.number("mamba_num_heads", kind="heads"), f.number("mamba_head_dim")
-    groups, state = f.number("n_groups", kind="heads"), f.number("ssm_state_size")
-    mamba = Attention("mamba", heads, groups, state, dim, state=heads * dim * state, gated=True, decays=1)
-    parts = {"M": Layer(mamba, None), "*": Layer(mixers.grouped_query(f, kind, family, hidden), None)}
+    unknown = set(letters) - set(BLOCKS.values())
+    if unknown:
+        raise not_allowed(f.where("hybrid_override_pattern"), sorted(unknown)[0], BLOCKS.values())
+    parts = {}
+    if "M" in letters:
+        parts["M"] = Layer(state_space(f, hidden), None)
+    if "*" in letters:
+        parts["*"] = Layer(grouped_query(f, family, "nemotron_h", hidden), None)
     if "E" in letters:
-        parts["E"] = Layer(None, feed_forwards(f, kind, family, 1, hidden)[0])
+        parts["E"] = Layer(None, feed_forwards(f, family, "nemotron_h", 1, hidden)[0])
     if "-" in letters:
         parts["-"] = Layer(None, FeedForward(f.number("intermediate_size"), gated=False))
-    unknown = set(letters) - set(parts)
-    if unknown:
-        raise not_allowed(f.where("hybrid_override_pattern"), sorted(unknown)[0], parts)
     return [parts[letter] for letter in letters]
 
 
-READERS: Mapping[str, Reader] = MappingProxyType(
-    {
-        "uniform": _uniform,
-        "compressed": _compressed,
-        "hybrid": _hybrid,
-        "side_by_side": _side_by_side,
-        "recurrent": _recurrent,
-        "shortcut": _shortcut,
-        "pattern": _pattern,
-    }
-)
+def _mtp_block(f: Fields, family: Family, kind: str, layers: list[Layer], hidden: int) -> tuple[Layer, ...]:
+    """The layers inside one MTP module: those that the file names, else one like the model's last."""
+    if not f.optional(*MTP, kind="layers"):
+        return ()
+    if kind == "nemotron_h":
+        letters = _letters(f, "mtp_hybrid_override_pattern", "mtp_layers_block_type")
+        return tuple(_pattern(f, family, letters, hidden)) if letters else (layers[-1],)
+    return (layers[-1],)
 
 
-# --------------------------------------------------------------------------------------- precision
+def _blocks(f: Fields, family: Family, kind: str, hidden: int) -> list[Layer]:
+    """Llama-Nemotron models found by architecture search: every layer has its own block_configs entry."""
+    listed = f.config["block_configs"]
+    if not isinstance(listed, list) or not 0 < len(listed) <= 1_000:
+        raise BadRequest("expected a list, read '{value}'", field=f.where("block_configs"), value=listed)
+    found = []
+    for i, entry in enumerate(listed):
+        block = Fields(entry, f.where(f"block_configs[{i}]"))
+        mixer, channel = block.part("attention"), block.part("ffn")
+        if mixer is None or channel is None:
+            raise BadRequest("is missing", field=block.where("attention" if mixer is None else "ffn"))
+        for part in (mixer, channel):
+            part.refuse("replace_with_linear", "sparsify", "mamba", "moe")
+        attention = None if mixer.flag("no_op") else _grouped_block(f, family, kind, mixer, hidden)
+        ffn = None if channel.flag("no_op") else FeedForward(_multiplied(channel, hidden), gated=family.gated)
+        found.append(Layer(attention, ffn))
+    return found
 
 
-def _precision(outer: Fields, f: Fields, quantisation: Mapping[str, Any] | None) -> str:
-    if quantisation is not None:
-        inner = Fields(quantisation, outer.where("quantisation")).part("quantization")
-        algorithm = inner.text("quant_algo") if inner else None
-        if algorithm:
-            return _quantised(outer.where("quantisation.quant_algo"), algorithm)
-    part = outer.part("quantization_config") or f.part("quantization_config")
-    if part is not None:
-        algorithm = part.text("quant_algo", "quant_method") or ""
-        if algorithm.lower() == "fp8" and part.has("weight_block_size"):
-            return "fp8_block"
-        if algorithm.lower() == "modelopt":
-            return "nvfp4" if "NVFP4" in str(part.config) else "fp8"
-        return _quantised(part.where("quant_method"), algorithm)
-    stated = outer.text("torch_dtype", "dtype") or f.text("torch_dtype", "dtype") or "bfloat16"
-    return {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}.get(stated, "bf16")
+def _grouped_block(f: Fields, family: Family, kind: str, part: Fields, hidden: int) -> Any:
+    heads = f.number("num_attention_heads", kind="heads")
+    group = part.number("n_heads_in_group", kind="heads")
+    return grouped_query(
+        Fields({**f.config, "num_key_value_heads": max(1, heads // group)}, f.name), family, kind, hidden
+    )
 
 
-def _quantised(field: str, algorithm: str) -> str:
-    key = algorithm.lower()
-    if key == "mixed_precision":
-        return "nvfp4"
-    if key not in QUANTISED:
-        raise not_allowed(field, algorithm, QUANTISED)
-    return QUANTISED[key]
+def _multiplied(part: Fields, hidden: int) -> int:
+    """DeciLM's width: two thirds of ffn_mult x hidden, up to a multiple of 256."""
+    explicit = part.optional("intermediate_size")
+    if explicit:
+        return explicit
+    factor = part.config.get("ffn_mult")
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < 1_000:
+        raise BadRequest("expected a number, read '{value}'", field=part.where("ffn_mult"), value=factor)
+    return -(-int(2 * factor * hidden / 3) // 256) * 256
