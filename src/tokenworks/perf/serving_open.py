@@ -17,7 +17,7 @@ from tokenworks.perf.roofline import Column
 from tokenworks.perf.serving import Lengths, Replica, Steady, mixed_step, places
 from tokenworks.perf.serving_step import Load
 
-_TRIALS = 12  # evaluations of the batch: the bracket then is narrower than 0.1 %
+_TRIALS = 10  # evaluations of the batch: the bracket then is narrower than 1e-6
 _SHARED = 1.5  # prompts that fit into a step, below which they queue as if one filled it
 _PASSES = 8  # of the share of steps that carry prompts
 _LEAST = 1e-3  # sequences: the smallest batch that is tried
@@ -255,12 +255,17 @@ def _largest(replica: Replica, lengths: Lengths, share: Callable[[Steady], Colum
     low = np.full(np.shape(over), np.log(_LEAST))
     under = excess(low)
     low = np.where(over <= 0.0, high, low)
-    for _ in range(_TRIALS):
-        width = high - low
+    before = np.zeros(np.shape(over), dtype=np.bool_)
+    for trial in range(_TRIALS):
         part = np.where(over > under, -under / np.maximum(over - under, 1e-12), 0.5)
-        x = low + np.clip(part, 0.02, 0.98) * width
+        x = low + np.clip(part, 0.005, 0.995) * (high - low)
         value = excess(x)
         good = value <= 0.0
+        again = (good == before) & (trial > 0)
+        before = good
         low, high = np.where(good, x, low), np.where(good, high, x)
-        under, over = np.where(good, value, 0.5 * under), np.where(good, 0.5 * over, value)
+        under, over = (
+            np.where(good, value, np.where(again, 0.5, 1.0) * under),
+            np.where(good, np.where(again, 0.5, 1.0) * over, value),
+        )
     return at_batch(replica, lengths, np.exp(low))

@@ -12,8 +12,8 @@ from tokenworks.perf import serving_memory as perf_memory
 from tokenworks.perf import serving_open as perf_open
 from tokenworks.perf.serving_columns import constants_columns, gathered, hardware_columns
 from tokenworks.perf.serving_constants import ServingConstants
-from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.records import Designs, Ints, RunOn, Serve
+from tokenworks.perf.serving_plan import ServingPlan, rates_used
+from tokenworks.records import Designs, Hardware, Ints, RunOn, Serve
 from tokenworks.search import shared, software, space
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.training import hardware
@@ -23,7 +23,6 @@ CHIPS_MAX = 20_000_000  # of one answer to "the most that the limits allow"
 ROUNDING = 0.97  # of a limit is filled at first: whole nodes, switches and the network take the rest
 CACHE = "fp8"
 WIDE_CACHE = "bf16"
-RATES = ("bf16", "fp8", "fp4", "int8", "fp32")  # of a chip, that serving computes in
 
 
 def lengths(problem: Problem) -> perf.Lengths:
@@ -89,18 +88,19 @@ def batches(state: State) -> Iterator[tuple[Ints, perf.Replica]]:
     """Rows that the performance model takes in one call: one precision, of all offers whose chips have rates
     of the same precisions."""
     d, problem = state.designs, state.problem
-    kinds: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-    boxes = [hardware(offer, "") for offer in problem.offers]
-    boxes = [replace(b, peak={p: r for p, r in b.peak.items() if p in RATES}) for b in boxes]
+    kinds: dict[tuple[int, frozenset[str]], dict[int, Hardware]] = {}
     pairs = np.unique(np.stack([d["system"], d["precision"]]), axis=1)
     for system, precision in pairs.T.tolist():
-        kinds.setdefault((precision, tuple(sorted(boxes[system].peak))), []).append(system)
+        box = hardware(problem.offers[system], PRECISIONS[precision])
+        used = rates_used(problem.architecture, PRECISIONS[precision]) - ({"fp16"} if "bf16" in box.peak else set())
+        box = replace(box, peak={p: rate for p, rate in box.peak.items() if p in used})
+        kinds.setdefault((precision, frozenset(box.peak)), {})[system] = box
     known = {system: constants(problem, problem.offers[system]) for system in np.unique(pairs[0]).tolist()}
-    for (precision, _), systems in kinds.items():
-        rows = np.flatnonzero((d["precision"] == precision) & np.isin(d["system"], systems))
-        place = np.searchsorted(systems, d["system"][rows])
-        fitted = gathered(constants_columns([known[s] for s in systems]), place)
-        box = hardware_columns([boxes[s] for s in np.asarray(systems)[place].tolist()])
+    for (precision, _), boxes in kinds.items():
+        rows = np.flatnonzero((d["precision"] == precision) & np.isin(d["system"], list(boxes)))
+        place = np.searchsorted(list(boxes), d["system"][rows])
+        fitted = gathered(constants_columns([known[s] for s in boxes]), place)
+        box = hardware_columns([boxes[s] for s in d["system"][rows].tolist()])
         yield rows, perf.Replica(problem.architecture, box, plan_columns(d.take(rows), PRECISIONS[precision]), fitted)
 
 
