@@ -80,7 +80,7 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     fused = 0.0 if c.framework.get("xla") else 1.0
     return _Micro(
         work=work,
-        tp=tp_all * c["tp_exposed"],
+        tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
         sync=fused * graph * c["expert_sync"] * c.expert_software * experts,
@@ -154,9 +154,9 @@ def is_hybrid(arch: Architecture) -> bool:
 def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> TrainingStep:
     """Predict one optimizer step of `arch` on `hardware` for every row of `layout`.
 
-    step = (m * busiest stage + bubble * (pp - 1) / vpp * mean stage + sends + data exchange seen + optimizer)
-    * software factor * (chips / 8)^straggler. Units: s and bytes. Sources: the functions called; constants:
-    catalog/data/calibration/training.yaml.
+    step = (m * busiest stage + bubble * schedule * (pp - 1) / vpp * mean stage + sends + data exchange seen
+    + optimizer) * software factor * (chips / 8)^straggler. Units: s and bytes. Sources: the functions called;
+    constants: catalog/data/calibration/training.yaml.
     """
     lay = layout.floats()
     c = constants.for_model(is_hybrid(arch))
@@ -168,7 +168,7 @@ def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: Trai
     head_time = head.gemm + head.elementwise
     busiest, mean = _busiest(arch, lay, with_host, head_time)
     m, pp = lay.micro_batches, lay.pp
-    bubble = c["bubble"] * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
+    bubble = c["bubble"] * lay.bubble * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
     net = network.tiers(hardware, c)
     sends = network.pipeline_time(arch.hidden, lay, net)
     data, wire_data, optimizer = _data(arch, bench, mean)
@@ -185,7 +185,7 @@ def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: Trai
         "ep": each * micro.ep,
         "host": each * (with_host - own),
         "pp_bubble": scale * bubble,
-        "pp_p2p": scale * m * c["pp_exposed"] * sends,
+        "pp_p2p": scale * m * (c["pp_exposed"] if c.framework.get("overlap", True) else 1.0) * sends,
         "dp": scale * data,
         "optimizer": scale * optimizer,
     }

@@ -10,7 +10,7 @@ from tokenworks.perf import memory as perf_memory
 from tokenworks.perf import training as perf
 from tokenworks.perf.goodput import reliability, time_to_train
 from tokenworks.perf.layout import Layout
-from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.records import Designs, Floats, Hardware, Ints, Train
 from tokenworks.search import software, space
 from tokenworks.search.problem import Offer, Problem, State
@@ -119,6 +119,7 @@ def constants(problem: Problem, offer: Offer) -> TrainingConstants:
         runs,
         chip=offer.chip.id,
         domain=float(offer.hardware.scaleup_domain),
+        density=density(hardware(offer, "bf16")),
     )
 
 
