@@ -18,7 +18,7 @@ from tokenworks.language import Text, show
 
 _SHOWN = 60  # characters of a rejected value that an error repeats
 _LISTED = 12  # allowed values that an error spells out
-_CLOSE = 50.0  # similarity (0 to 100) below which no "nearest" is offered
+_CLOSE = 60.0  # similarity (0 to 100) below which no "nearest" is offered
 
 
 class TokenworksError(Exception):

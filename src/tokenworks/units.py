@@ -69,14 +69,14 @@ def parse(value: object, quantity: str, field: str, *, low: float = 0.0, high: f
     """
     units = UNITS[quantity]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadRequest("expected a {quantity}, read '{value}'", field=field, quantity=quantity, value=value)
+        raise BadRequest("expected {quantity}, read '{value}'", field=field, quantity=quantity, value=value)
     if isinstance(value, str):
         if len(value) > _TEXT_MAX:
-            raise BadRequest("expected a {quantity}, read '{value}'", field=field, quantity=quantity, value=value)
+            raise BadRequest("expected {quantity}, read '{value}'", field=field, quantity=quantity, value=value)
         match = _NUMBER.fullmatch(value)
         if not match or not re.search(r"\d", match[1]):
             raise BadRequest(
-                "expected a {quantity} such as '{example}', read '{value}'",
+                "expected {quantity} such as '{example}', read '{value}'",
                 field=field, quantity=quantity, example=_EXAMPLES[quantity], value=value,
             )  # fmt: skip
         unit = match[2]

@@ -109,7 +109,8 @@ def test_every_schema_is_one(capsys: pytest.CaptureFixture[str]) -> None:
         (["law", "check", "--chip", "H100", "--to", "CN", "--on", "yesterday"], 2),
         (["law", "check", "--chip", "ascend-950", "--to", "CN", "--on", "2026-06-01"], 4),
         (["fabric", "--topology", "web", "--chips", "8"], 2), (["fabric", "--topology", "torus", "--chips", "0"], 2),
-        (["model", "show", "gemma-4-31b"], 2), (["schema", "nothing"], 2), (["catalog", "list", "cars"], 2),
+        (["model", "show", "gemma-4-31b", "--sequence", "0"], 2), (["schema", "nothing"], 2),
+        (["catalog", "list", "cars"], 2),
         (["quote", "x", "--format", "xml"], 2), (["quote", "x", "--lang", "fr"], 2),
     ],
 )  # fmt: skip

@@ -35,7 +35,7 @@ def _facts(catalog: Catalog) -> Iterator[Text]:
                 elif kind in CHECKED:
                     yield from _one(where, fact, schema[name])
             for name, rule in schema.items():
-                if rule.get("required") and name not in entry.facts:
+                if rule.get("required") and name not in entry.facts and name not in catalog.constants:
                     yield text("{where}: is missing", where=f"{kind}/{entry.id}/{name}")
 
 

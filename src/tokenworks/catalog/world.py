@@ -145,7 +145,10 @@ def expand(world: World, kind: str, name: str, field: str) -> tuple[str, ...]:
     what = NAMED.get(kind, kind)
     close = nearest(name.casefold(), entries)
     if close is None:
-        raise UnknownFact("the {kind} '{value}' is not in the catalog", field=field, kind=Text(what), value=name)
+        raise UnknownFact(
+            "the {kind} '{value}' is not in the catalog; 'tokenworks catalog list {list}' names all",
+            field=field, kind=Text(what), value=name, list=Text(kind),
+        )  # fmt: skip
     raise UnknownFact(
         "the {kind} '{value}' is not in the catalog; did you mean '{nearest}'?",
         field=field, kind=Text(what), value=name, nearest=close,

@@ -11,6 +11,7 @@ from tokenworks.records import BillLine, Entry, Fact
 
 SLACK = 0.999  # a port that is this much of what is wanted counts as fast enough
 INFINIBAND = "InfiniBand"
+INSIDE = ("torus", "scale-up")  # their links and routers come with the chips
 GIGABITS_400 = 5e10  # bytes/s
 
 
@@ -107,15 +108,17 @@ def _power(entry: Entry | None, quantity: int) -> float | None:
 
 
 def answer(fabric: Fabric, bill: FabricBill) -> Mapping[str, Any]:
-    """The `fabric` answer of DESIGN.md section 3."""
+    """The `fabric` answer of DESIGN.md section 3. Where the links are sold inside the system, cost and power of the
+    network alone are unknown (null), never zero."""
+    inside = fabric.spec.topology in INSIDE
     return {
         "schema": "tokenworks/fabric/1",
         "topology": fabric.spec.topology,
         "switches": dict(fabric.switches),
         "cables": dict(fabric.cables),
         "optics": fabric.optics,
-        "cost_usd": bill.cost,
+        "cost_usd": None if inside else bill.cost,
         "known_usd": bill.known,
-        "power_w": bill.power,
+        "power_w": None if inside else bill.power,
         "bisection": fabric.bisection,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tokenworks.errors import BadRequest, not_allowed
 
-TOPOLOGIES = ("rail-fat-tree", "fat-tree", "multi-plane", "dragonfly", "torus", "scale-up")
+TOPOLOGIES = ("rail-fat-tree", "fat-tree", "multi-plane", "dragonfly", "slim-fly", "torus", "scale-up")
 MODULES_PER_CABLE = 2  # every cable is taken as optical, a transceiver module at each end
 
 
@@ -61,6 +61,8 @@ def build(spec: FabricSpec) -> Fabric:
         return _torus(spec)
     if spec.topology == "dragonfly":
         return _dragonfly(spec)
+    if spec.topology == "slim-fly":
+        return _slim_fly(spec)
     return _fat_trees(spec)
 
 
@@ -116,15 +118,7 @@ def _fat_trees(s: FabricSpec) -> Fabric:
     nodes = _nodes(s)
     ports = nodes * s.nics_per_node
     if s.topology == "multi-plane":
-        planes = s.planes or s.nics_per_node
-        if not 1 <= planes <= 1024:
-            raise BadRequest(
-                "'{value}' is out of range; allowed: {low} to {high}",
-                field="planes",
-                value=planes,
-                low=1,
-                high=1024,
-            )
+        planes = _planes(s)
         # each port of a node is in one plane; planes beyond the ports split every port
         per_plane = nodes * -(-s.nics_per_node // planes)
         tree, copies, cables_down = _tree(_leaves(per_plane, s), s), planes, max(ports, per_plane * planes)
@@ -144,6 +138,21 @@ def _fat_trees(s: FabricSpec) -> Fabric:
     across = [cables_down, *(v for k, v in cables.items() if k != "node-leaf")]
     bisection = min(across) / 2 * s.port_bandwidth
     return Fabric(s, switches, cables, MODULES_PER_CABLE * sum(cables.values()), bisection, len(switches))
+
+
+def _planes(s: FabricSpec) -> int:
+    """Independent networks: a whole number of a node's ports in each, or every port split evenly among them."""
+    planes = s.nics_per_node if s.planes is None else s.planes
+    if not 1 <= planes <= 1024:
+        raise BadRequest(
+            "'{value}' is out of range; allowed: {low} to {high}", field="planes", value=planes, low=1, high=1024
+        )
+    if s.nics_per_node % planes and planes % s.nics_per_node:
+        raise BadRequest(
+            "{planes} planes do not share the {ports} ports of a node evenly",
+            field="planes", planes=planes, ports=s.nics_per_node,
+        )  # fmt: skip
+    return planes
 
 
 def _down(s: FabricSpec) -> int:
@@ -219,13 +228,37 @@ def _dragonfly(s: FabricSpec) -> Fabric:
     return Fabric(s, {"router": routers}, cables, MODULES_PER_CABLE * sum(cables.values()), bisection, 1)
 
 
+def _slim_fly(s: FabricSpec) -> Fabric:
+    """Slim Fly (Besta and Hoefler, SC 2014): 2 q^2 routers of degree k' = (3 q - delta) / 2, diameter two.
+
+    q = 4 w + delta, delta in -1, 0, 1. Such graphs are built for prime powers q; the counts hold for the
+    formula, as published tables use it.
+    """
+    ports = _nodes(s) * s.nics_per_node
+    for q in range(3, s.radix):
+        delta = {0: 0, 1: 1, 2: None, 3: -1}[q % 4]
+        if delta is None:
+            continue
+        degree = (3 * q - delta) // 2
+        ends = -(-degree // 2)
+        if degree + ends > s.radix:
+            break
+        if 2 * q * q * ends >= ports:
+            routers = 2 * q * q
+            cables = {"node-router": ports, "local": routers * degree // 2}
+            bisection = min(ports / 2, cables["local"] / 2) * s.port_bandwidth
+            return Fabric(s, {"router": routers}, cables, MODULES_PER_CABLE * sum(cables.values()), bisection, 1)
+    raise BadRequest("a slim fly of {radix}-port switches does not reach {ports} ports; give a larger radix",
+                     field="radix", radix=s.radix, ports=ports)  # fmt: skip
+
+
 def _torus(s: FabricSpec) -> Fabric:
     """A torus of chips; every chip routes. Wrap-around links from three chips a ring on."""
     dims = s.dims or _cube(s.chips)
-    if any(d < 1 for d in dims) or math.prod(dims) < s.chips:
+    if math.prod(dims) != s.chips:
         raise BadRequest(
-            "a torus of {dims} does not hold {chips} chips",
-            field="dims", dims="x".join(map(str, dims)), chips=s.chips,
+            "a torus of {dims} has {held} chips, not {chips}",
+            field="dims", dims="x".join(map(str, dims)), held=math.prod(dims), chips=s.chips,
         )  # fmt: skip
     n = math.prod(dims)
     links = sum(n if d > 2 else n // 2 if d == 2 else 0 for d in dims)

@@ -188,13 +188,16 @@ def cache_bytes(work: LayerWork, plan: ServingPlan, context: Column) -> Column:
 
 def read_bytes(work: LayerWork, plan: ServingPlan, context: Column) -> Column:
     """Bytes of cache that one layer reads on one chip to decode one token: what it keeps, except that a
-    sparse layer reads its chosen keys and the indexer's small key of every token."""
+    sparse layer reads its chosen keys and the indexer's small key of every entry; a compressed cache without
+    an indexer is read whole beside its window."""
     a = work.attention
     if a is None or a.kind != "sparse" or a.window is None:
         return cache_bytes(work, plan, context)
     index = a.index_dim if a.index_heads else 0
-    each = (cache_elements(a) - index) * (1.0 if work.latent else _held_share(a.kv_heads, plan.tp))
-    return (np.minimum(context, a.window) * each + np.asarray(context) * index) * plan.kv_bytes
+    each = (cache_elements(a) * a.compress - index) * (1.0 if work.latent else _held_share(a.kv_heads, plan.tp))
+    entries = np.asarray(context) / a.compress
+    whole = each if a.compress > 1 and not index else 0.0
+    return (np.minimum(context, a.window) * each + entries * (index + whole)) * plan.kv_bytes
 
 
 def _held_share(kv_heads: int, tp: Column) -> Column:

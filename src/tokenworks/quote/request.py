@@ -82,7 +82,8 @@ def _read_model(path: Path) -> Mapping[str, Any]:
     if path.is_dir():
         path = path / "config.json"
     config = files.load(path)
-    model: dict[str, Any] = {"name": path.parent.name or path.stem, "config": config}
+    stem = path.parent.name if path.name == "config.json" else path.stem
+    model: dict[str, Any] = {"name": stem or path.stem, "config": config}
     quantisation = path.with_name("hf_quant_config.json")
     if quantisation.is_file():
         model["quantisation"] = files.load(quantisation)

@@ -15,7 +15,7 @@ from tokenworks.workload.counts import (
     state_bytes_per_sequence,
     weight_bytes,
 )
-from tokenworks.workload.matrices import matrices, mtp_layer, mtp_projection
+from tokenworks.workload.matrices import matrices, mtp_block, mtp_projection
 from tokenworks.workload.reader import read
 from tokenworks.workload.record import from_record
 
@@ -35,7 +35,7 @@ __all__ = [
     "kv_bytes_per_token",
     "matrices",
     "model_summary",
-    "mtp_layer",
+    "mtp_block",
     "mtp_projection",
     "parameters",
     "read",

@@ -6,6 +6,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Matrix:
+    """A weight matrix of a layer: `rows` inputs, `columns` outputs, `copies` of it, `active` per token.
+
+    split: column | row | replicated under tensor parallel; role: attention | dense | expert | shared |
+    router | latent | embedding | head.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    split: str
+    role: str
+    copies: int = 1
+    active: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """One token mixer.
 
@@ -29,6 +46,13 @@ class Attention:
     decays: int = 0  # small per-head projections of a recurrent mixer (decay, step size)
     index_heads: int = 0  # of the scorer of sparse attention
     index_dim: int = 0
+    key_is_value: bool = False  # values are the key projection before its norm and rotation; both are cached
+    kernel: int = 0  # taps of the short convolution before a recurrent mixer
+    decay_rank: int = 0  # width through which a per-channel decay is projected
+    gate_rank: int = 0  # width through which the output gate is projected; 0: none, directly
+    step_rank: int = 0  # Mamba-1: width of the step size; heads are then single channels
+    compress: int = 1  # tokens that one entry of the growing cache stands for (DeepSeek-V4)
+    projections: tuple[Matrix, ...] = ()  # all weight matrices, where they are not those of the kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +77,6 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
-    """A weight matrix of a layer: `rows` inputs, `columns` outputs, `copies` of it, `active` per token.
-
-    split: column | row | replicated under tensor parallel; role: attention | dense | expert | shared |
-    router | latent | embedding | head.
-    """
-
-    name: str
-    rows: int
-    columns: int
-    split: str
-    role: str
-    copies: int = 1
-    active: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Architecture:
     """A whole decoder: groups of equal layers with their counts, in order of first appearance."""
 
@@ -84,6 +91,8 @@ class Architecture:
     vision_parameters: int | None = 0  # None: the tower is not described
     weight_precision: str = "bf16"  # of the published checkpoint
     extra_parameters: int = 0  # norms and other vectors
+    idle_parameters: int = 0  # those of them that belong to experts which a token does not visit
+    mtp_block: tuple[Layer, ...] = ()  # layers of one MTP module; empty: one like the last group of `layers`
 
     @property
     def depth(self) -> int:

@@ -14,6 +14,7 @@ BOUNDS: Mapping[str, int] = {
     "heads": 10_000,
     "vocab": 10_000_000,
     "experts": 100_000,
+    "bits": 64,
     "context": 1_000_000_000,
     "parameters": 100_000_000_000_000,
 }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks.workload.architecture import Architecture, Attention, Layer, Matrix
-from tokenworks.workload.matrices import RECURRENT, matrices, mtp_layer, mtp_projection
+from tokenworks.workload.matrices import RECURRENT, matrices, mtp_block, mtp_projection
 
 # Bytes per weight with the scales that the format stores: OCP MX 1.0 (one byte per 32), NVFP4 (one fp8
 # scale per 16), DeepSeek-V3 block fp8 (one fp32 scale per 128 x 128), int4 groups of 128 with an fp16 scale.
@@ -81,7 +81,7 @@ def parameters(architecture: Architecture) -> Parameters:
     body_active = round(_layer_sum(a, used))
     return Parameters(
         total=round(_layer_sum(a, size)) + embedding + head + other,
-        active=body_active + embedding + head + other,
+        active=body_active + embedding + head + other - a.idle_parameters,
         active_without_embedding=body_active + embedding,  # the output product is done even where it is tied
         mtp=a.mtp_layers * round(sum(size(m) for m in _mtp(a))),
         vision=a.vision_parameters,
@@ -91,15 +91,15 @@ def parameters(architecture: Architecture) -> Parameters:
 
 
 def _mtp(a: Architecture) -> tuple[Matrix, ...]:
-    return (mtp_projection(a.hidden), *matrices(mtp_layer(a), a.hidden))
+    return (mtp_projection(a.hidden), *(m for layer in mtp_block(a) for m in matrices(layer, a.hidden)))
 
 
 def attention_flops(attention: Attention, queries: Any, context: Any, causal: bool) -> Any:
     """Forward FLOPs of one sequence's attention core: `queries` tokens, each seeing `context` keys.
 
     With `causal`, queries == context and the masked half is left out: a query sees context / 2 keys on
-    average (the field's convention). A window or a chosen subset limits the keys to `window`; a recurrent
-    mixer costs the same for every token. Arrays broadcast.
+    average (the field's convention). A window or a chosen subset limits the keys to `window`; a compressed
+    cache has one key for `compress` tokens; a recurrent mixer costs the same for every token. Arrays broadcast.
 
     >>> gqa = Attention("full", heads=2, kv_heads=1, head_dim=8, v_head_dim=8)
     >>> float(attention_flops(gqa, 4, 4, causal=False)), float(attention_flops(gqa, 4, 4, causal=True))
@@ -111,14 +111,16 @@ def attention_flops(attention: Attention, queries: Any, context: Any, causal: bo
     keys = seen_keys(attention, context, causal)
     core = 2.0 * queries * keys * attention.heads * width
     if attention.index_heads:  # the indexer scores every key before the subset is read
-        core = core + 2.0 * queries * context * (0.5 if causal else 1.0) * attention.index_heads * attention.index_dim
+        scored = context / attention.compress * (0.5 if causal else 1.0)
+        core = core + 2.0 * queries * scored * attention.index_heads * attention.index_dim
     return core
 
 
 def seen_keys(attention: Attention, context: Any, causal: bool) -> Any:
     """Keys that a query sees on average.
 
-    Causal with window w over s tokens: w - w^2 / (2 s) once s > w.
+    Causal with window w over s tokens: w - w^2 / (2 s) once s > w. A compressed cache that no indexer
+    chooses from is seen whole beside the window.
 
     >>> windowed = Attention("window", 1, 1, 8, 8, window=4)
     >>> float(seen_keys(windowed, 8, causal=True)), float(seen_keys(windowed, 2, causal=True))
@@ -128,9 +130,10 @@ def seen_keys(attention: Attention, context: Any, causal: bool) -> Any:
     if attention.window is None:
         return context * (0.5 if causal else 1.0)
     window = np.minimum(float(attention.window), context)
+    beside = context / attention.compress if attention.compress > 1 and not attention.index_heads else 0.0
     if not causal:
-        return window
-    return window - window**2 / (2.0 * np.maximum(context, 1.0))
+        return window + beside
+    return window - window**2 / (2.0 * np.maximum(context, 1.0)) + 0.5 * beside
 
 
 def flops_per_token(architecture: Architecture, sequence: int) -> FlopsPerToken:
@@ -147,7 +150,8 @@ def flops_per_token(architecture: Architecture, sequence: int) -> FlopsPerToken:
 
     mtp = 0.0
     if a.mtp_layers:
-        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + _core(mtp_layer(a), sequence, True)
+        cores = sum(_core(layer, sequence, True) for layer in mtp_block(a))
+        inner = 2.0 * (sum(used(m) for m in _mtp(a)) + a.vocab * a.hidden) + cores
         mtp = a.mtp_layers * inner
     forward = weights + core(True)
     return FlopsPerToken(
@@ -164,19 +168,20 @@ def _core(layer: Layer, sequence: int, causal: bool) -> float:
     return float(attention_flops(layer.attention, float(sequence), sequence, causal)) / sequence
 
 
-def cache_elements(attention: Attention) -> int:
-    """Cache elements that one token leaves in one layer: keys and values, or the latent, plus indexer keys.
+def cache_elements(attention: Attention) -> float:
+    """Cache elements that one token leaves in one layer: keys and values, or the latent, plus indexer keys;
+    a compressed cache has one entry for `compress` tokens.
 
     >>> cache_elements(Attention("mla", 128, 128, 192, 128, kv_lora_rank=512, rope_head_dim=64))
-    576
+    576.0
     """
     if attention.kind in RECURRENT:
-        return 0
+        return 0.0
     if attention.kv_lora_rank is not None:
         kept = attention.kv_lora_rank + attention.rope_head_dim
     else:
         kept = attention.kv_heads * (attention.head_dim + (0 if attention.shared_kv else attention.v_head_dim))
-    return kept + (attention.index_dim if attention.index_heads else 0)
+    return (kept + (attention.index_dim if attention.index_heads else 0)) / attention.compress
 
 
 def kv_bytes_per_token(architecture: Architecture, bytes_per_element: float) -> float:

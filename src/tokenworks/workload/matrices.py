@@ -22,21 +22,59 @@ def matrices(layer: Layer, hidden: int) -> tuple[Matrix, ...]:
 
 
 def _attention(a: Attention, hidden: int) -> tuple[Matrix, ...]:
+    if a.projections:
+        return a.projections
     if a.kv_lora_rank is not None:
         return _latent(a, a.kv_lora_rank, hidden) + _indexer(a, hidden)
-    found = []
+    if a.step_rank:
+        return _selective(a, hidden)
+    found: list[Matrix] = []
     query_heads = a.kv_heads if a.kind in RECURRENT else a.heads  # recurrent: queries are as few as keys
     value_heads = a.heads if a.kind in RECURRENT else a.kv_heads
-    found.append(Matrix("query", hidden, query_heads * a.head_dim, "column", "attention"))
+    found += _query(a, query_heads * a.head_dim, hidden)
     found.append(Matrix("key", hidden, a.kv_heads * a.head_dim, "column", "attention"))
-    if not a.shared_kv:
+    if not (a.shared_kv or a.key_is_value):
         found.append(Matrix("value", hidden, value_heads * a.v_head_dim, "column", "attention"))
     if a.gated:
-        found.append(Matrix("gate", hidden, a.heads * a.v_head_dim, "column", "attention"))
+        found += _through("gate", hidden, a.heads * a.v_head_dim, a.gate_rank)
     if a.decays:
         found.append(Matrix("decay", hidden, a.heads * a.decays, "column", "attention"))
+    if a.decay_rank:
+        found += _through("channel_decay", hidden, a.kv_heads * a.head_dim, a.decay_rank)
     found.append(Matrix("output", a.heads * a.v_head_dim, hidden, "row", "attention"))
     return tuple(found) + _indexer(a, hidden)
+
+
+def _query(a: Attention, width: int, hidden: int) -> list[Matrix]:
+    """The query projection; Step-3's goes through a narrower shared one (arXiv 2507.19427, MFA)."""
+    if not a.q_lora_rank:
+        return [Matrix("query", hidden, width, "column", "attention")]
+    return [
+        Matrix("query_down", hidden, a.q_lora_rank, "replicated", "latent"),
+        Matrix("query_up", a.q_lora_rank, width, "column", "attention"),
+    ]
+
+
+def _through(name: str, rows: int, columns: int, rank: int) -> list[Matrix]:
+    """A projection, or a pair of them through a low rank."""
+    if not rank:
+        return [Matrix(name, rows, columns, "column", "attention")]
+    return [
+        Matrix(f"{name}_down", rows, rank, "replicated", "latent"),
+        Matrix(f"{name}_up", rank, columns, "column", "attention"),
+    ]
+
+
+def _selective(a: Attention, hidden: int) -> tuple[Matrix, ...]:
+    """Mamba-1 (arXiv 2312.00752): every channel has its own step size and its own small state."""
+    inner = a.heads * a.v_head_dim
+    return (
+        Matrix("value", hidden, inner, "column", "attention"),
+        Matrix("gate", hidden, inner, "column", "attention"),
+        Matrix("select", inner, a.step_rank + 2 * a.head_dim, "row", "attention"),
+        Matrix("step", a.step_rank, inner, "column", "attention"),
+        Matrix("output", inner, hidden, "row", "attention"),
+    )
 
 
 def _latent(a: Attention, rank: int, hidden: int) -> tuple[Matrix, ...]:
@@ -99,9 +137,9 @@ def _mlp(
     return [*gate, matrix("up", hidden, width, "column"), matrix("down", width, hidden, "row")]
 
 
-def mtp_layer(architecture: Architecture) -> Layer:
-    """The layer inside a multi-token-prediction module: one like the model's last (DeepSeek-V3, 2.2)."""
-    return architecture.layers[-1][0]
+def mtp_block(architecture: Architecture) -> tuple[Layer, ...]:
+    """The layers inside a multi-token-prediction module: by default one like the model's last (DeepSeek-V3, 2.2)."""
+    return architecture.mtp_block or (architecture.layers[-1][0],)
 
 
 def mtp_projection(hidden: int) -> Matrix:

@@ -71,11 +71,18 @@ def test_an_unknown_name_has_its_nearest(world: World) -> None:
         catalog.resolve(world, "models", "deepseek-v33", "model")
 
 
-KNOWN_GAPS = {"sites/KP/electricity_price: is missing"}  # nobody publishes it
-
-
 def test_the_shipped_catalog_is_clean(facts: Catalog) -> None:
-    assert {str(p) for p in catalog.check(facts)} <= KNOWN_GAPS
+    assert [str(p) for p in catalog.check(facts)] == []
+
+
+def test_a_country_without_a_price_is_costed_at_the_assumed_one(facts: Catalog) -> None:
+    without = [s.id for s in facts.sites.values() if "electricity_price" not in s.facts]
+    assert without == ["KP"]  # nobody publishes it
+    assumed = facts.constants["electricity_price"]
+    known = sorted(float(s.facts["electricity_price"].value) for s in facts.sites.values() if s.id != "KP")
+    assert assumed.assumed
+    assert assumed.value == pytest.approx(known[len(known) // 2], rel=0.001)
+    assert known[0] < assumed.low < assumed.value < assumed.high < known[-1]
 
 
 def _with_fact(facts: Catalog, name: str, fact: Fact) -> Catalog:

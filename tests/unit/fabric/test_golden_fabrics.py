@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokenworks import catalog
 from tokenworks.catalog import Catalog
 from tokenworks.errors import BadRequest
-from tokenworks.fabric import TOPOLOGIES, FabricSpec, build
+from tokenworks.fabric import TOPOLOGIES, FabricSpec, answer, build, pick, price
 
 
 def rows(facts: Catalog, name: str) -> list[dict]:
@@ -44,6 +47,7 @@ def test_superpod_b300_two_planes(facts: Catalog) -> None:
         ("MPFT", FabricSpec("multi-plane", 16384)),
         ("FT3", FabricSpec("fat-tree", 65536)),
         ("DF", FabricSpec("dragonfly", 261632, groups=511)),
+        ("SF", FabricSpec("slim-fly", 32928)),
     ],
 )
 def test_deepseek_isca_table(name: str, spec: FabricSpec, facts: Catalog) -> None:
@@ -86,6 +90,59 @@ def test_any_numbers_are_counted_or_refused(kind: str, chips: int, radix: int, o
         assert error.field
     else:
         assert all(n > 0 for n in (*built.switches.values(), *built.cables.values()))
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (FabricSpec("torus", 64, dims=(4, 4, 5)), "dims"),
+        (FabricSpec("torus", 64, dims=(4, 4, 2)), "dims"),
+        (FabricSpec("torus", 64, dims=(0, 4, 2)), "dims"),
+        (FabricSpec("multi-plane", 1024, planes=0), "planes"),
+        (FabricSpec("multi-plane", 1024, planes=3), "planes"),
+        (FabricSpec("multi-plane", 1024, planes=2000), "planes"),
+        (FabricSpec("slim-fly", 100_000), "radix"),
+        (FabricSpec("fat-tree", 65_544), "radix"),
+        (FabricSpec("dragonfly", 1000, groups=1), "groups"),
+        (FabricSpec("ring", 8), "topology"),
+        (FabricSpec("fat-tree", 8, chips_per_node=0), "chips_per_node"),
+        (FabricSpec("fat-tree", 8, nics_per_node=-1), "nics_per_node"),
+    ],
+)
+def test_numbers_that_make_no_network_are_refused_by_field(spec: FabricSpec, field: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        build(spec)
+    assert caught.value.field == field
+
+
+def test_one_chip_a_prime_number_and_a_hundred_thousand() -> None:
+    assert build(FabricSpec("fat-tree", 1, chips_per_node=1, nics_per_node=1)).switches == {"leaf": 1}
+    prime = build(FabricSpec("rail-fat-tree", 1009))  # 127 nodes, the last one half empty
+    assert prime.cables == {"node-leaf": 1016, "leaf-spine": 1024}
+    large = build(FabricSpec("fat-tree", 100_003, radix=128))
+    assert large.cables["node-leaf"] == 100_008
+    assert large.layers == 3
+    split = build(FabricSpec("multi-plane", 100_000, radix=512, planes=8, nics_per_node=8))
+    assert split.layers == 2
+    assert sum(split.switches.values()) == 8 * (49 + 32)
+
+
+def test_an_oversubscribed_leaf_has_fewer_links_up() -> None:
+    full, half = (build(FabricSpec("rail-fat-tree", 1024, oversubscription=o)) for o in (1.0, 3.0))
+    assert full.cables["leaf-spine"] == 1024
+    assert half.switches["leaf"] == 8 * 3  # 48 of 64 ports down: 128 nodes take three leaves a rail
+    assert half.cables["leaf-spine"] == 24 * 16
+    assert half.bisection < full.bisection
+
+
+def test_links_that_come_with_the_chips_have_no_price_of_their_own(facts: Catalog) -> None:
+    world = catalog.world(facts, dt.date(2026, 1, 1))
+    for kind in ("torus", "scale-up"):
+        built = build(FabricSpec(kind, 64))
+        parts = pick(world.switches, world.optics, world.prices, built.spec.port_bandwidth, None, 64)
+        said = answer(built, price(built, parts, world.prices))
+        assert said["cost_usd"] is None
+        assert said["power_w"] is None
 
 
 def test_a_torus_is_cut_across_its_longest_ring() -> None:
