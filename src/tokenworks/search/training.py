@@ -11,7 +11,7 @@ from tokenworks.perf import memory as perf_memory
 from tokenworks.perf import training as perf
 from tokenworks.perf.goodput import goodput, reliability
 from tokenworks.perf.layout import Layout
-from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.perf.training_network import Local, local_parameters
 from tokenworks.records import Designs, Floats, Hardware, Ints, Train
 from tokenworks.search import shared, software, space
@@ -146,6 +146,7 @@ def constants(problem: Problem, offer: Offer) -> TrainingConstants:
         runs,
         chip=offer.chip.id,
         domain=float(offer.hardware.scaleup_domain),
+        density=density(hardware(offer, "bf16")),
     )
 
 
