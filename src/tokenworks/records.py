@@ -229,6 +229,7 @@ class Line:
     citations: tuple[Citation, ...] = ()
     reasons: tuple[Text, ...] = ()
     conditions: tuple[Text, ...] = ()
+    flags: tuple[str, ...] = ()  # what a person must look at, in words for a machine (law/data/vocabulary.yaml)
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,7 @@ class Verdict:
     assumed: tuple[tuple[str, str], ...] = ()  # (field, value taken)
     text_only: Line | None = None  # what the text says where enforcement differs
     stale: bool = False
+    flags: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------- hardware

@@ -7,7 +7,9 @@ from tokenworks.deliver.answers import (
     explanation,
     fabric,
     grid,
+    law_coverage,
     law_diff,
+    law_lists,
     memo,
     model,
     predictions,
@@ -18,6 +20,7 @@ from tokenworks.deliver.answers import (
     verdicts,
 )
 from tokenworks.deliver.choice import why_not, without_rules
+from tokenworks.deliver.law_figures import grid_csv, grid_svg, timeline_svg
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.write import contents, write
 
@@ -29,7 +32,11 @@ __all__ = [
     "explanation",
     "fabric",
     "grid",
+    "grid_csv",
+    "grid_svg",
+    "law_coverage",
     "law_diff",
+    "law_lists",
     "memo",
     "model",
     "plot",
@@ -38,6 +45,7 @@ __all__ = [
     "stats",
     "text",
     "timeline",
+    "timeline_svg",
     "validation",
     "validation_page",
     "verdicts",

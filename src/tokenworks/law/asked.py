@@ -9,6 +9,7 @@ from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.law import item as items
+from tokenworks.law import place
 from tokenworks.law.item import Item
 from tokenworks.records import Shipment, World
 
@@ -53,6 +54,11 @@ class Asked:
         return float(value)
 
     @property
+    def processing(self) -> float:
+        """TPP of the whole shipment: that of a chip, times the chips of an item, times the quantity."""
+        return (self.item.tpp or 0.0) * self.item.chips * self.shipment.quantity
+
+    @property
     def soldier(self) -> bool:
         """A military end user or end use."""
         return self.buyer_kind == "military" or self.use == "military"
@@ -83,7 +89,7 @@ def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str]
         ship_from=_country("ship_from", default("ship_from", shipment.ship_from, item.origin or "US"), law),
         exporter=default("exporter", shipment.exporter, item.vendor or "any"),
         buyer_kind=_kind(default("buyer.kind", buyer.kind, "commercial"), law),
-        hq=_country("buyer.headquarters", default("buyer.headquarters", buyer.headquarters, destination), law),
+        hq=_owner(default("buyer.headquarters", buyer.headquarters, destination), shipment, law),
         buyer_name=buyer.name,
         use=_use(default("use", shipment.use, DEFAULT_USE), law),
         diffusion=shipment.scenario == SCENARIO,
@@ -100,6 +106,17 @@ def _item(shipment: Shipment, world: World) -> Item:
     if shipment.item:
         return items.from_parameters(shipment.chip, shipment.item, chip)
     return items.from_chip(chip) if chip is not None else Item(shipment.chip, "", "", datacentre=None)
+
+
+def _owner(headquarters: str, shipment: Shipment, law: Mapping[str, Any]) -> str:
+    """Where the owner sits: the buyer's headquarters where they are of concern themselves, else those of its ultimate
+    parent (fact `ultimate_parent`) where one is named; the headquarters prong counts either (744.23(a)(3))."""
+    own = _country("buyer.headquarters", headquarters, law)
+    said = shipment.facts.get("ultimate_parent")
+    if said is None:
+        return own
+    parent = _country("facts.ultimate_parent", str(said), law)
+    return own if own != UNKNOWN and place.arms_embargoed(own, law, shipment.on) else parent
 
 
 def _country(field: str, value: str, law: Mapping[str, Any]) -> str:

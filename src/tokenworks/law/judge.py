@@ -59,6 +59,7 @@ def answered(asked: Asked, assumed: tuple[tuple[str, str], ...], ways: tuple[Ite
         assumed=assumed,
         text_only=text_only(asked, ways, lines[0], law),
         stale=asked.on > world.law_known_to,
+        flags=deciding.flags,
     )
 
 
