@@ -205,6 +205,8 @@ class Shipment:
     scenario: str = "actual"
     item: Mapping[str, Any] = field(default_factory=dict)  # chip parameters that replace the catalog's (law/cases.yaml)
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a condition needs to know
+    part: str = "chip"  # chip | computer (of `chips_each` such chips) | equipment (no AI chip in it)
+    chips_each: int = 1
 
 
 @dataclass(frozen=True, slots=True)

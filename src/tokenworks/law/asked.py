@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
@@ -64,13 +64,13 @@ class Asked:
         return self.buyer_kind == "military" or self.use == "military"
 
 
-def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str], ...]]:
-    """The shipment with DESIGN.md's defaults, and the list of those that were taken.
+def fill(shipment: Shipment, world: World, found: Item | None = None) -> tuple[Asked, tuple[tuple[str, str], ...]]:
+    """The shipment with DESIGN.md's defaults, and the list of those that were taken; `found`: its item, if at hand.
 
     Raises BadRequest where a country or a kind of buyer is none that the rules know. A use that they do not
     know counts as unknown: it is tried as every one of them.
     """
-    item = _item(shipment, world)
+    item = _item(shipment, world) if found is None else found
     assumed: list[tuple[str, str]] = []
 
     def default(field: str, value: str | None, otherwise: str) -> str:
@@ -101,7 +101,21 @@ def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str]
     return asked, tuple(assumed)
 
 
+PARTS = ("chip", "computer", "equipment")
+
+
 def _item(shipment: Shipment, world: World) -> Item:
+    if shipment.part not in PARTS:
+        raise not_allowed("part", shipment.part, PARTS)
+    if shipment.part == "equipment":
+        return Item(shipment.chip, "", place.HOME, tpp=0.0, density=0.0, accelerator=False)
+    found = _of_chip(shipment, world)
+    if shipment.part == "computer":
+        return replace(found, computer=True, chips=shipment.chips_each)
+    return found
+
+
+def _of_chip(shipment: Shipment, world: World) -> Item:
     chip = world.chips.get(shipment.chip)
     if shipment.item:
         return items.from_parameters(shipment.chip, shipment.item, chip)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import io
 import json
 import re
 from collections import Counter
@@ -73,7 +72,7 @@ def written(found: Imported, law: Mapping[str, Any], asof: dt.date) -> str:
 
 def _csv(content: str) -> Iterable[Mapping[str, Any]]:
     try:
-        rows = list(csv.DictReader(io.StringIO(content, newline=""), strict=True))
+        rows = list(csv.DictReader(content.splitlines(keepends=True), strict=True))
     except csv.Error as error:
         raise BadRequest("cannot be read as CSV: {why}", field="file", why=error) from error
     if not rows or not {"source", "name"} <= set(rows[0]):
