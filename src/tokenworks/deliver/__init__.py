@@ -17,7 +17,7 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
-from tokenworks.deliver.choice import why_not, without_rules
+from tokenworks.deliver.choice import swept, why_not, without_rules
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.write import contents, write
 
@@ -36,6 +36,7 @@ __all__ = [
     "predictions",
     "simulation",
     "stats",
+    "swept",
     "text",
     "timeline",
     "validation",

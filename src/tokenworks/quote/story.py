@@ -54,7 +54,13 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 
 
 def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
-    """Answer a request in a world. exhaustive: the search's bounds are off; the answer is the same.
+    """Answer a request in a world: see `answered`."""
+    return answered(request, world, exhaustive)[0]
+
+
+def answered(request: Request, world: World, exhaustive: bool = False) -> tuple[Quote, Sequence[tuple[Problem, Found]]]:
+    """Answer a request in a world, with what each job's search found. exhaustive: the search's bounds are off; the
+    answer is the same.
 
     Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
@@ -107,7 +113,7 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
         "barred": barred,
         "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
-    return Quote(content, time.perf_counter() - started)
+    return Quote(content, time.perf_counter() - started), found
 
 
 def _known(world: World) -> Mapping[str, Any]:
