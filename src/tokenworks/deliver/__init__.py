@@ -18,6 +18,7 @@ from tokenworks.deliver.answers import (
     verdicts,
 )
 from tokenworks.deliver.validation import plot, validation, validation_page
+from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "model",
     "plot",
     "predictions",
+    "scenario_list",
     "simulation",
     "stats",
     "text",
@@ -40,5 +42,8 @@ __all__ = [
     "validation",
     "validation_page",
     "verdicts",
+    "whatif",
+    "whatif_page",
+    "whatif_plot",
     "write",
 ]
