@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tokenworks"
 FOLDER = SOURCE / "locale" / "zh_Hant" / "LC_MESSAGES"
 CALLS = {"Text", "text", "say", "BadRequest", "UnknownFact", "Defect", "kind"}  # kind: errors.not_allowed
-SECOND = {"Refusal", "keep", "_count"}  # the sentence is the second or third argument
+SECOND = {"Refusal", "keep"}  # the sentence is the second or third argument
 WHOLE = {"Figure"}  # meaning and formula are arguments three and four
 DEGREES = {"tp", "pp", "vpp", "cp", "ep", "dp"}  # names, the same in every language
 TUPLES = {"simple"}  # title and heads are literals inside the call
@@ -50,12 +50,26 @@ def _in_tree(tree: ast.AST, where: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _in_call(node)
+            if "/search/" in where and getattr(node.func, "attr", "") in ("within", "count", "bound"):
+                yield from (a.value for a in node.args if isinstance(a, ast.Constant) and " " in str(a.value))
         if where.endswith("search/space.py") and isinstance(node, ast.Dict):
             yield from (k.value for k in node.keys if isinstance(k, ast.Constant) and " " in str(k.value))
+        if "/search/" in where and isinstance(node, ast.Assign | ast.Tuple):
+            yield from _reasons(node)
         if "deliver/" in where and "launch" not in where and isinstance(node, ast.comprehension | ast.Assign):
             yield from _heads(node)
         if "deliver/" in where and isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DISCLAIMER":
             yield str(ast.literal_eval(node.value))
+
+
+def _reasons(node: ast.Assign | ast.Tuple) -> Iterator[str]:
+    """Why the search cuts: named constants of a sentence, and the sentence in a pair (rows, sentence)."""
+    if isinstance(node, ast.Assign):
+        value = node.value
+        if isinstance(value, ast.Constant) and " " in str(value.value) and getattr(node.targets[0], "id", "").isupper():
+            yield str(value.value)
+    elif len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant) and " " in str(node.elts[1].value):
+        yield str(node.elts[1].value)
 
 
 def _heads(node: ast.AST) -> Iterator[str]:

@@ -294,6 +294,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "zero": "ZeRO stage",
         "batch": "sequences decoded together per replica (serving)",
         "topology": "index into fabric.TOPOLOGIES",
+        "oversubscription": "ports of a leaf switch down over up",
         "acquire": "0 buy, 1 rent",
         # law
         "standing": "0 lawful, 1 licence needed, 2 barred, 3 apart",

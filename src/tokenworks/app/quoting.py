@@ -21,7 +21,7 @@ INFEASIBLE = 3
 @click.argument("request_file", metavar="REQUEST")
 @click.option("-o", "--output", default=None, help="Folder for the files: quote, bill, drawing, launch, report.")
 @click.option("--stats", is_flag=True, help="How many designs were spanned, cut and scored.")
-@click.option("--exhaustive", is_flag=True, help="Switch bounds off (this version uses none but exact ones).")
+@click.option("--exhaustive", is_flag=True, help="Switch the bounds off: score every design that divides.")
 @common
 def quote(
     request_file: str,
@@ -38,7 +38,7 @@ def quote(
     request = read_request(inline_models(files.load(path), path.parent))
     facts = catalog.load(opts.catalog)
     world = catalog.world(facts, request.when)
-    answer = make_quote(request, world)
+    answer = make_quote(request, world, exhaustive)
     if output is not None:
         found = architectures(answer.content, world)
         for written in deliver.write(answer.content, Path(output), opts.say, found):

@@ -19,9 +19,10 @@ def text(quote: Mapping[str, Any], say: Translator) -> str:
 
 
 def stats(quote: Any, say: Translator) -> str:
-    """How many designs were cut, by reason."""
-    content = quote.content
-    return as_text([tables.stats(content, say)]) + say("{seconds} s", seconds=f"{quote.seconds:.2f}") + "\n"
+    """How many designs were spanned, scored and cut by which rule, limit or bound, and how fast."""
+    rate = quote.content["search"]["spanned"] / max(quote.seconds, 1e-9)
+    speed = say("{seconds} s; {n} designs spanned a second", seconds=f"{quote.seconds:.2f}", n=f"{rate:,.0f}")
+    return as_text(tables.stats(quote.content, say)) + speed + "\n"
 
 
 def explanation(answer: Mapping[str, Any], say: Translator) -> str:

@@ -68,7 +68,7 @@ def as_html(quote: Mapping[str, Any], say: Translator) -> str:
     found = [*tables.blocks(quote, say)]
     designs = quote["designs"]
     if designs:
-        found += [tables.bill(designs[0], say), tables.stats(quote, say), tables.facts(quote, say)]
+        found += [tables.bill(designs[0], say), *tables.stats(quote, say), tables.facts(quote, say)]
     bars = (
         [_bars(say("time"), designs[0]["time_parts"], say), _bars(say("memory"), _memory(designs[0]), say)]
         if designs

@@ -253,10 +253,15 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def stats(quote: Mapping[str, Any], say: Translator) -> Table:
-    """How many designs went, and why."""
-    rows = tuple((say(reason), f"{n:,}") for reason, n in quote["search"]["cut"].items())
-    return Table(say("Cut"), (say("reason"), say("designs")), rows)
+def stats(quote: Mapping[str, Any], say: Translator) -> tuple[Table, Table]:
+    """How many designs were spanned and scored, and why the others went."""
+    found = quote["search"]
+    counted = tuple((say(name), f"{found[name]:,}") for name in ("spanned", "scored", "beaten"))
+    gone = [(say(kind), say(reason), f"{n:,}") for kind in ("cut", "bounded") for reason, n in found[kind].items()]
+    return (
+        Table(say("Search"), (say("what"), say("designs")), counted),
+        Table(say("Cut"), (say("by"), say("reason"), say("designs")), tuple(gone)),
+    )
 
 
 def simple(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], say: Translator) -> Table:

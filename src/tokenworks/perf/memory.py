@@ -70,12 +70,16 @@ def score_bytes(layer: Layer, layout: Layout, legacy: bool) -> Column:
     return 5.0 * layout.tokens * layout.sequence * layer.attention.heads / layout.tp
 
 
-def activations(arch: Architecture, layout: Layout, constants: TrainingConstants) -> tuple[Column, Column]:
-    """Bytes kept at the peak of the first stage, and bytes of the one layer that is being rebuilt.
+class Kept(NamedTuple):
+    """Bytes that all layers keep of one micro-batch, and the most that one layer that is rebuilt needs at once.
+    Depends on tp, cp, micro-batch, recomputation and precision only."""
 
-    Kept: layers per stage times micro-batches in flight, min(m, pp), times 1 + (pp - 1) / (pp v) with
-    interleaving (Narayanan et al., arXiv 2104.04473, section 2.2).
-    """
+    total: Column
+    largest: Column
+
+
+def layers_kept(arch: Architecture, layout: Layout, constants: TrainingConstants) -> Kept:
+    """What the layers keep of one micro-batch, over the whole depth."""
     legacy = bool(constants.framework.get("legacy"))
     low = PRECISIONS[layout.precision][1] < _BF16 and not constants.framework.get("keeps_wide")
     narrow = constants["low_precision_activation"] if low else 1.0
@@ -90,11 +94,19 @@ def activations(arch: Architecture, layout: Layout, constants: TrainingConstants
         part = np.where(np.asarray(layout.kept) < _OFFLOADED, part, np.maximum(part, np.minimum(inputs, whole)))
         total = total + count * ((1.0 - layout.full) * part + layout.full * inputs)
         largest = np.maximum(largest, whole)
+    rebuilt = (np.asarray(layout.full) > 0) | (np.asarray(layout.kept) < 1)
+    return Kept(total, np.where(rebuilt, largest * narrow, 0.0))
+
+
+def activations(layout: Layout, constants: TrainingConstants, layers: Kept) -> tuple[Column, Column]:
+    """Bytes kept at the peak of the first stage, and bytes of the one layer that is being rebuilt.
+
+    Kept: layers per stage times micro-batches in flight, min(m, pp), times 1 + (pp - 1) / (pp v) with
+    interleaving (Narayanan et al., arXiv 2104.04473, section 2.2).
+    """
     flight = np.minimum(layout.micro_batches, layout.pp)
     extra = np.where(np.asarray(layout.vpp) > 1, 1.0 + (layout.pp - 1.0) / (layout.pp * layout.vpp), 1.0)
-    rebuilt = (np.asarray(layout.full) > 0) | (np.asarray(layout.kept) < 1)
-    kept = constants["activation_slack"] * total / layout.pp * flight * extra
-    return kept, np.where(rebuilt, largest * narrow, 0.0)
+    return constants["activation_slack"] * layers.total / layout.pp * flight * extra, layers.largest
 
 
 def logits(arch: Architecture, layout: Layout, constants: TrainingConstants) -> Column:
@@ -133,9 +145,16 @@ def training_memory(
 
     The worse of the first stage (most micro-batches in flight) and the last (logits, one in flight) counts.
     """
-    local = local_parameters(arch, layout)
+    layers = layers_kept(arch, layout, constants)
+    return memory_parts(arch, hardware, layout, constants, layers, local_parameters(arch, layout))
+
+
+def memory_parts(
+    arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants, layers: Kept, local: Local
+) -> Mapping[str, Column]:
+    """`training_memory` from what the layers keep and the local parameters of the same rows."""
     parts = dict(_states(local, layout, constants))
-    kept, rebuilt = activations(arch, layout, constants)
+    kept, rebuilt = activations(layout, constants, layers)
     flight = np.maximum(np.minimum(layout.micro_batches, layout.pp), 1.0)
     last = kept / flight + np.maximum(logits(arch, layout, constants), rebuilt)
     parts["activations"] = np.maximum(kept + rebuilt, last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tokenworks.perf.memory import training_memory, usable_memory
 from tokenworks.perf.roofline import Column
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.perf.training_layer import Bench, Work, body_work, head_work
+from tokenworks.perf.training_network import Local
 from tokenworks.records import Hardware
 from tokenworks.workload.architecture import Architecture
 from tokenworks.workload.matrices import RECURRENT
@@ -110,11 +111,10 @@ def _busiest(arch: Architecture, layout: Layout, body: Column, head: Column) -> 
     return np.where((np.asarray(layout.pp) > 1) & (not moe), slow, mean), mean
 
 
-def _data(arch: Architecture, bench: Bench, micro_time: Column) -> tuple[Column, Column, Column]:
+def _data(arch: Architecture, bench: Bench, local: Local, micro_time: Column) -> tuple[Column, Column, Column]:
     """Exposed data-parallel seconds per step, seconds on the wire per step, and optimizer seconds."""
     c, lay = bench.constants, bench.layout
     net = network.tiers(bench.hardware, c)
-    local = network.local_parameters(arch, lay)
     m = lay.micro_batches
     gradient = float(c.framework.get("gradient_bytes", 2.0))
     trained = c["adapter_share"] if lay.software.adapter else 1.0
@@ -151,6 +151,74 @@ def is_hybrid(arch: Architecture) -> bool:
     return any(layer.attention is not None and layer.attention.kind in RECURRENT for layer, _ in arch.layers)
 
 
+class MicroTime(NamedTuple):
+    """Seconds per micro-batch over the whole depth, all that depends on the layers: `layers` with their collectives
+    and the host, and the `head`. Depends on tp, cp, ep, micro-batch, recomputation, precision, chip and network
+    only, so that a search works it out once for each of these and gathers it over the rest."""
+
+    layers: Column
+    head: Column
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A step put together. each: scale x micro-batches / pp; the others are seconds before `scale`."""
+
+    each: Column
+    scale: Column
+    mean: Column
+    busiest: Column
+    bubble: Column
+    sends: Column
+    data: Column
+    wire: Column
+    optimizer: Column
+
+    def total(self, time: MicroTime, sends_seen: Column) -> Column:
+        """Seconds of the step."""
+        rest = self.bubble + sends_seen * self.sends + self.data + self.optimizer
+        return self.each * (time.layers + time.head) + self.scale * rest
+
+
+def _bench(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> Bench:
+    return Bench(hardware, layout.floats(), constants.for_model(is_hybrid(arch)))
+
+
+def _micro(arch: Architecture, bench: Bench) -> tuple[_Micro, Work, MicroTime]:
+    """Layers and head of one micro-batch: their parts, and their sums."""
+    body, head = body_work(arch, bench), head_work(arch, bench)
+    micro = _communication(arch, bench, body)
+    with_host = (_layers(micro) ** _JOIN + micro.host**_JOIN) ** (1.0 / _JOIN) + micro.sync
+    return micro, head, MicroTime(with_host, head.gemm + head.elementwise)
+
+
+def _whole(arch: Architecture, bench: Bench, local: Local, time: MicroTime) -> _Whole:
+    """What the pipeline, the data-parallel exchange and the optimizer add to the micro-batches."""
+    lay, c = bench.layout, bench.constants
+    busiest, mean = _busiest(arch, lay, time.layers, time.head)
+    m, pp = lay.micro_batches, lay.pp
+    bubble = c["bubble"] * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
+    sends = m * network.pipeline_time(arch.hidden, lay, network.tiers(bench.hardware, c))
+    data, wire, optimizer = _data(arch, bench, local, mean)
+    scale = c.factor * (np.maximum(lay.chips, 1.0) / 8.0) ** c["straggler"]
+    scale = scale * (c.adapter_factor if lay.software.adapter else 1.0)
+    return _Whole(scale * m / pp, scale, mean, busiest, bubble, sends, data, wire, optimizer)
+
+
+def micro_time(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> MicroTime:
+    """The layers' part of `step_time`, for every row of `layout`."""
+    return _micro(arch, _bench(arch, hardware, layout, constants))[2]
+
+
+def step_time(
+    arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants, time: MicroTime, local: Local
+) -> Column:
+    """Seconds of a step from its layers' times and local parameters (`micro_time` and
+    `training_network.local_parameters` of the same rows): `step` without its parts."""
+    bench = _bench(arch, hardware, layout, constants)
+    return _whole(arch, bench, local, time).total(time, bench.constants["pp_exposed"])
+
+
 def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> TrainingStep:
     """Predict one optimizer step of `arch` on `hardware` for every row of `layout`.
 
@@ -158,45 +226,32 @@ def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: Trai
     * software factor * (chips / 8)^straggler. Units: s and bytes. Sources: the functions called; constants:
     catalog/data/calibration/training.yaml.
     """
-    lay = layout.floats()
-    c = constants.for_model(is_hybrid(arch))
-    bench = Bench(hardware, lay, c)
-    body, head = body_work(arch, bench), head_work(arch, bench)
-    micro = _communication(arch, bench, body)
-    own = _layers(micro)
-    with_host = (own**_JOIN + micro.host**_JOIN) ** (1.0 / _JOIN) + micro.sync
-    head_time = head.gemm + head.elementwise
-    busiest, mean = _busiest(arch, lay, with_host, head_time)
-    m, pp = lay.micro_batches, lay.pp
-    bubble = c["bubble"] * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
-    net = network.tiers(hardware, c)
-    sends = network.pipeline_time(arch.hidden, lay, net)
-    data, wire_data, optimizer = _data(arch, bench, mean)
-    scale = c.factor * (np.maximum(lay.chips, 1.0) / 8.0) ** c["straggler"]
-    scale = scale * (c.adapter_factor if lay.software.adapter else 1.0)
-    each = scale * m / pp
+    bench = _bench(arch, hardware, layout, constants)
+    lay, c = bench.layout, bench.constants
+    micro, head, time = _micro(arch, bench)
+    whole = _whole(arch, bench, network.local_parameters(arch, lay), time)
+    body, own, each, scale = micro.work, _layers(micro), whole.each, whole.scale
     parts = {
         "compute": each * body.gemm,
         "attention": each * body.attention,
         "elementwise": each * (body.elementwise + body.permute),
-        "logits": each * head_time,
+        "logits": each * time.head,
         "tp": each * micro.tp,
         "cp": each * micro.cp,
         "ep": each * micro.ep,
-        "host": each * (with_host - own),
-        "pp_bubble": scale * bubble,
-        "pp_p2p": scale * m * c["pp_exposed"] * sends,
-        "dp": scale * data,
-        "optimizer": scale * optimizer,
+        "host": each * (time.layers - own),
+        "pp_bubble": scale * whole.bubble,
+        "pp_p2p": scale * c["pp_exposed"] * whole.sends,
+        "dp": scale * whole.data,
+        "optimizer": scale * whole.optimizer,
     }
-    total = sum(parts.values())
-    wire = m / pp * micro.wire
-    open_wire = wire + m * sends + wire_data
-    body_open = (own - micro.tp - micro.cp - micro.ep + micro.host + micro.sync + head_time) * m / pp
-    textbook = (pp - 1.0) / lay.vpp * mean + m * np.maximum(busiest - mean, 0.0)
-    ceiling = np.maximum((body_open + open_wire + textbook + optimizer) * scale, total)
-    everything = body.plus(head)
-    floor = np.minimum(_floor(arch, bench, everything, wire_data, optimizer), total)
+    total = whole.total(time, c["pp_exposed"])
+    m, pp = lay.micro_batches, lay.pp
+    open_wire = m / pp * micro.wire + whole.sends + whole.wire
+    body_open = (own - micro.tp - micro.cp - micro.ep + micro.host + micro.sync + time.head) * m / pp
+    textbook = (pp - 1.0) / lay.vpp * whole.mean + m * np.maximum(whole.busiest - whole.mean, 0.0)
+    ceiling = np.maximum((body_open + open_wire + textbook + whole.optimizer) * scale, total)
+    floor = np.minimum(_floor(arch, bench, body.plus(head), whole.wire, whole.optimizer), total)
     memory = training_memory(arch, hardware, lay, c)
     return TrainingStep(
         step_time=total,

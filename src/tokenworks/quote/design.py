@@ -34,9 +34,9 @@ def design(state: State, row: int) -> Mapping[str, Any]:
     """Everything the quote says of one row. Units: SI and USD, named as in DESIGN.md section 3."""
     problem, one = state.problem, state.designs.take(np.array([row]))
     offer = problem.offers[int(one["system"][0])]
-    verdict = state.verdicts[int(one["system"][0]), int(one["chips"][0])]
+    verdict = law.judge(shared.shipment(problem, offer, int(one["chips"][0])), problem.world)
     alone = State(problem, one, verdicts=state.verdicts)
-    net = shared.wiring(problem, offer, int(one["chips"][0]))
+    net = shared.wiring(problem, offer, int(one["chips"][0]), _whole(one, "oversubscription"))
     power, money = _power(one, offer, problem), _cost(alone)
     return {
         **_identity(problem, one, offer),
@@ -75,6 +75,8 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
     way = ACQUIRE[int(one["acquire"][0])]
     name = "-".join(f"{k}{v}" for k, v in degrees.items() if v > 1)
     more = f"-m{_whole(one, 'micro_batch')}r{_whole(one, 'recompute', 0)}z{_whole(one, 'zero', 0)}" if trains else ""
+    over = _whole(one, "oversubscription")
+    more += f"-o{over}" if over > 1 else ""
     chips = int(one["chips"][0])
     return {
         "id": f"{kind}-{offer.system.id}-{chips}-{precision}-{name or 'one'}{more}-{way}",
@@ -170,23 +172,22 @@ def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     precision = training.PRECISIONS[int(one["precision"][0])]
     layout = training.layout(problem, one, offer, precision)
     constants = training.constants(problem, offer)
-    h = training.hardware(offer, precision, one["scaleout_bandwidth"])
+    h = training.hardware(offer, precision, one)
     step = perf_training.step(problem.architecture, h, layout, constants)
     job = training.job(problem)
     flops = flops_per_token(problem.architecture, job.sequence).training_causal
     peak = h.peak["bf16"]
     mfu = float(one["tokens_per_s"][0]) * flops / (float(one["chips"][0]) * peak)
     memory = {k: float(np.ravel(v)[0]) for k, v in step.memory.items()}
-    best = float(one["time"][0] * one["step_floor"][0] / one["step_time"][0])
+    floor, ceiling = (float(np.ravel(v)[0]) for v in (step.floor, step.ceiling))
+    best = float(one["time"][0] * floor / one["step_time"][0])
     tokens = float(one["tokens_per_s"][0] * one["step_time"][0])
     rate = _rate_bar(problem, offer)
     time = None if rate is None else rate.inverted()
     return {
         "predicted": {
-            "step_time_s": estimate(
-                one["step_time"][0], time, floor=one["step_floor"][0], ceiling=one["step_ceiling"][0]
-            ),
-            "tokens_per_s": estimate(one["tokens_per_s"][0], rate, ceiling=tokens / one["step_floor"][0]),
+            "step_time_s": estimate(one["step_time"][0], time, floor=floor, ceiling=ceiling),
+            "tokens_per_s": estimate(one["tokens_per_s"][0], rate, ceiling=tokens / floor),
             "time_s": estimate(one["time"][0], time, floor=best),
             "mfu": estimate(mfu, rate, ceiling=1.0 if precision == "bf16" else h.peak.get("fp8", peak) / peak),
             "goodput": estimate(job.tokens / one["tokens_per_s"][0] / one["time"][0], ceiling=1.0),

@@ -52,15 +52,15 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def quote(request: Request, world: World) -> Quote:
-    """Answer a request in a world.
+def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
+    """Answer a request in a world. exhaustive: the search's bounds are off; the answer is the same.
 
     Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
     """
     started = time.perf_counter()
-    request = _resolved(request, world)
-    found = [(problem, search(problem)) for problem in _problems(request, world)]
+    request = resolved(request, world)
+    found = [(problem, search(problem, exhaustive)) for problem in problems(request, world)]
     chosen = _together(request, found)
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
@@ -109,7 +109,7 @@ def quote(request: Request, world: World) -> Quote:
 # ---------------------------------------------------------------------------------------- problems
 
 
-def _resolved(request: Request, world: World) -> Request:
+def resolved(request: Request, world: World) -> Request:
     """Names checked against the catalog; chip families spelt out."""
     first = str(world.law["meta"]["known_from"])
     if request.when.isoformat() < first:
@@ -127,7 +127,8 @@ def _resolved(request: Request, world: World) -> Request:
     return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips)))
 
 
-def _problems(request: Request, world: World) -> list[Problem]:
+def problems(request: Request, world: World) -> list[Problem]:
+    """The request's jobs as the search takes them; the request's names are resolved before."""
     return [_problem(request, world, job) for job in request.jobs]
 
 
@@ -283,14 +284,22 @@ def _prices(world: World, offer: Offer) -> Mapping[str, Fact]:
 
 
 def _search(found: Sequence[tuple[Problem, Found]]) -> Mapping[str, Any]:
-    cut: dict[str, int] = {}
-    for _, result in found:
-        for reason, n in result.state.cut.items():
-            cut[reason] = cut.get(reason, 0) + n
+    """How many designs were spanned; cut by which rule or limit; cut by which bound; scored; beaten by another."""
+
+    def total(name: str) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for _, result in found:
+            for reason, n in getattr(result.state, name).items():
+                counts[reason] = counts.get(reason, 0) + n
+        return dict(sorted(counts.items()))
+
     return {
         "spanned": sum(r.state.spanned for _, r in found),
         "scored": sum(r.state.scored for _, r in found),
-        "cut": dict(sorted(cut.items())),
+        "cut": total("cut"),
+        "bounded": total("bounded"),
+        "beaten": sum(r.state.beaten for _, r in found),
+        "exhaustive": any(r.state.exhaustive for _, r in found),
     }
 
 

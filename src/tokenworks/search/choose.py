@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from tokenworks.records import Designs, Floats, Ints, Serve, Train
+from tokenworks.search.bounds import NEAR
 from tokenworks.search.front import order, pareto
 from tokenworks.search.problem import State
+from tokenworks.search.shared import distinct_rows
 
 CRITERIA = {"cost": "total", "time": "time", "energy": "energy", "carbon": "carbon"}
 MOST = "most"  # asked for the most that the limits allow: tokens per second, and more is better
@@ -26,7 +28,11 @@ TIES = (
     "dp",
     "micro_batch",
     "recompute",
+    "zero",
+    "oversubscription",
     "system",
+    "precision",
+    "acquire",
 )
 
 
@@ -83,12 +89,31 @@ def preference(state: State) -> str:
     return state.problem.request.prefer
 
 
+def contenders(state: State) -> State:
+    """Keep of each system, legal standing and way of acquiring the exact front over all criteria, and what is so
+    near to the best that its own error could make it the best. What goes is beaten by a design that stays."""
+    d = state.designs
+    if not len(d):
+        return state
+    prefer = preference(state)
+    points = np.nan_to_num(criteria(d, prefer), nan=0.0)
+    keys, inverse = distinct_rows(d["system"], d["standing"], d["acquire"], np.isnan(d["total"]).astype(np.int64))
+    kept = np.zeros(len(d), np.bool_)
+    for k in range(len(keys)):
+        rows = np.flatnonzero(inverse == k)
+        best = points[rows, 0].min()
+        near = points[rows, 0] <= best + (NEAR - 1.0) * abs(best)
+        kept[rows] = pareto(points[rows]) | (near & np.isfinite(_wanted(d, prefer)[rows]))
+    return replace(state, designs=d.take(kept), beaten=state.beaten + int(len(d) - np.count_nonzero(kept)))
+
+
 def distinct(state: State) -> State:
     """Keep, of designs equal in everything a buyer sees, the first: same offer, size, money, time, energy."""
     d = state.designs
     if not len(d):
         return state
-    seen = np.stack([d[n].astype(np.float64) for n in ("system", "chips", "total", "time", "energy")], axis=1)
+    names = ("system", "chips", "acquire", "total", "time", "energy")
+    seen = np.stack([d[n].astype(np.float64) for n in names], axis=1)
     rows = ranked(d, preference(state))
     _, first = np.unique(np.nan_to_num(seen[rows], nan=-1.0), axis=0, return_index=True)
     return replace(state, designs=d.take(rows[np.sort(first)]))

@@ -16,17 +16,26 @@ def pareto(criteria: Floats) -> Bools:
     >>> pareto(np.array([[1.0, 4.0], [2.0, 2.0], [3.0, 3.0], [2.0, 2.0]])).tolist()
     [True, True, False, True]
     """
-    points, inverse = np.unique(criteria, axis=0, return_inverse=True)
-    alive = np.arange(len(points))
-    at = 0
-    while at < len(alive):  # after step `at`, nothing that survives is dominated by survivor `at`
-        kept = np.any(points[alive] < points[alive[at]], axis=1)
-        kept[at] = True
-        at = int(kept[:at].sum()) + 1
-        alive = alive[kept]
-    on_front = np.zeros(len(points), dtype=np.bool_)
-    on_front[alive] = True
-    return on_front[inverse.reshape(-1)]
+    on_front = np.zeros(len(criteria), dtype=np.bool_)
+    if not len(criteria):
+        return on_front
+    low = criteria.min(axis=0)
+    span = criteria.max(axis=0) - low
+    score = ((criteria - low) / np.where(span > 0.0, span, 1.0)).sum(axis=1)
+    left = np.argsort(score, kind="stable")
+    while len(left):  # a row with the least sum is dominated by none that is left, nor by any that was taken
+        first = criteria[left[0]]
+        points = criteria[left]
+        equal = np.all(points == first, axis=1)
+        better = np.any(points < first, axis=1)
+        # Rounding of the sums may put a row before one that dominates it: then it is that one's turn.
+        above = better & np.all(points <= first, axis=1)
+        if above.any():
+            left = left[np.argsort(~above, kind="stable")]
+            continue
+        on_front[left[equal]] = True
+        left = left[better]
+    return on_front
 
 
 def order(criteria: Floats) -> np.ndarray:

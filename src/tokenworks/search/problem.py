@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tokenworks.language import Text
-from tokenworks.records import Bools, Chip, Designs, Hardware, Ints, Job, Request, System, Verdict, World
+from tokenworks.records import Bools, Chip, Designs, Floats, Hardware, Ints, Job, Request, System, Verdict, World
 from tokenworks.workload.architecture import Architecture
 
 
@@ -36,16 +36,25 @@ class Problem:
 
 @dataclass(frozen=True)
 class State:
-    """The search between two passes: the designs still in, why the others went, what was learned."""
+    """The search between two passes: the designs still in, why the others went, what was learned.
+
+    exhaustive: bounds are off and nothing leaves before everything is computed: until then a cut only marks its
+    rows in `dead` (None: rows leave at once), and `settle` takes them out.
+    """
 
     problem: Problem
     designs: Designs
     spanned: int = 0
-    scored: int = 0
-    cut: Mapping[str, int] = field(default_factory=dict)  # reason -> designs
+    scored: int = 0  # time, memory, energy and cost computed
+    beaten: int = 0  # scored, and beaten in every criterion by a design of the same system that stays
+    cut: Mapping[str, int] = field(default_factory=dict)  # reason -> designs that a rule or a limit excludes
+    bounded: Mapping[str, int] = field(default_factory=dict)  # reason -> designs that a bound proves not better
     verdicts: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)  # (offer, chips) -> verdict
     nearest: Mapping[str, float] = field(default_factory=dict)  # limit -> least value that would let one in
     notes: tuple[Text, ...] = ()
+    exhaustive: bool = False
+    dead: Bools | None = None
+    copies: int = 1  # designs that a row stands for: all its networks until it is wired
 
     def groups(self, precisions: Sequence[str]) -> Iterator[tuple[Ints, Offer, str]]:
         """Rows of the same offer and precision: what the performance model takes in one call."""
@@ -55,16 +64,45 @@ class State:
             system, precision = divmod(int(key), len(precisions))
             yield np.flatnonzero(keys == key), self.problem.offers[system], precisions[precision]
 
+    @property
+    def live(self) -> Bools:
+        """The rows that no cut has marked."""
+        return np.ones(len(self.designs), np.bool_) if self.dead is None else ~self.dead
+
+    def count(self, reason: str, n: int) -> State:
+        """Count `n` more rows as cut under a reason."""
+        return replace(self, cut=self._more(self.cut, reason, n)) if n else self
+
+    def bound(self, reason: str, n: int) -> State:
+        """Count `n` more rows as cut by a bound."""
+        return replace(self, bounded=self._more(self.bounded, reason, n)) if n else self
+
+    def _more(self, counts: Mapping[str, int], reason: str, n: int) -> Mapping[str, int]:
+        return {**counts, reason: counts.get(reason, 0) + n * self.copies}
+
     def keep(self, rows: Bools, reason: str) -> State:
         """Keep the marked rows and count the others under `reason`."""
+        if self.dead is not None:
+            state = self.count(reason, int(np.count_nonzero(self.live & ~rows)))
+            return replace(state, dead=~(self.live & rows))
         gone = int(len(rows) - np.count_nonzero(rows))
-        if not gone:
+        return replace(self.count(reason, gone), designs=self.designs.take(rows)) if gone else self
+
+    def within(self, values: Floats, most: Floats | float, reason: str, limit: tuple[str, float] = ("", 1.0)) -> State:
+        """Keep rows of `values` up to `most`. Where that leaves none, remember under limit[0] the least value,
+        in units of limit[1], that would have let one in."""
+        rows = values <= most
+        live = self.live
+        state = self
+        if limit[0] and live.any() and not (rows & live).any():
+            state = self.with_nearest(limit[0], float(np.min(values[live]) / limit[1]))
+        return state.keep(rows, reason)
+
+    def settle(self) -> State:
+        """Take the marked rows out."""
+        if self.dead is None:
             return self
-        return replace(
-            self,
-            designs=self.designs.take(rows),
-            cut={**self.cut, reason: self.cut.get(reason, 0) + gone},
-        )
+        return replace(self, designs=self.designs.take(self.live), dead=None)
 
     def with_nearest(self, limit: str, value: float) -> State:
         """Remember the least value of a limit that would have let a design in."""

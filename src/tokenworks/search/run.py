@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from tokenworks.records import RunOn, Serve, Train
-from tokenworks.search import serving, shared, training
-from tokenworks.search.choose import distinct
+import numpy as np
+
+from tokenworks.records import Designs, RunOn, Serve, Train
+from tokenworks.search import bounds, serving, shared, training
+from tokenworks.search.choose import contenders, distinct
 from tokenworks.search.problem import Problem, State
 
 Pass = Callable[[State], State]
 
+
+def _at_once(problem: Problem, exhaustive: bool) -> Iterable[State]:
+    """Serving has no bounds and few splits: one block, and nothing to switch off."""
+    return [serving.candidates(problem)]
+
+
 # Training knows its number of chips from the start; serving learns it from the load a replica carries.
-PASSES: Mapping[type, tuple[Callable[[Problem], State], tuple[Pass, ...]]] = MappingProxyType(
+PASSES: Mapping[type, tuple[Callable[[Problem, bool], Iterable[State]], tuple[Pass, ...]]] = MappingProxyType(
     {
         Train: (
-            training.candidates,
-            (shared.screen, shared.wire, training.fit, training.time, shared.power, shared.price, distinct),
+            training.blocks,
+            (shared.screen, training.fit, bounds.least_recompute, shared.wire, training.time, bounds.fastest,
+             shared.power, shared.price, contenders, distinct),
         ),
         Serve: (
-            serving.candidates,
-            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, distinct),
+            _at_once,
+            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
         ),
         RunOn: (
-            serving.candidates,
-            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, distinct),
+            _at_once,
+            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
         ),
     }
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,13 +49,56 @@ class Found:
     emptied_by: str | None
 
 
-def search(problem: Problem) -> Found:
-    """Run one job's passes in order. "Nothing feasible" is an answer: see Found.emptied_by."""
-    candidates, passes = PASSES[type(problem.job)]
-    state = candidates(problem)
-    emptied = None if len(state.designs) else "candidates"
-    for step in passes:
-        state = step(state)
-        if emptied is None and not len(state.designs):
-            emptied = step.__name__
-    return Found(state, emptied)
+def search(problem: Problem, exhaustive: bool = False) -> Found:
+    """Run one job's passes, block by block, in order. "Nothing feasible" is an answer: see Found.emptied_by.
+
+    exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
+    """
+    blocks, passes = PASSES[type(problem.job)]
+    last, done = -1, []
+    for state in blocks(problem, exhaustive):
+        here = 0 if len(state.designs) else None
+        for k, step in enumerate(passes):
+            state = step(state)
+            if here is not None and np.any(state.live):
+                here = k + 1
+        last = max(last, -1 if here is None else here)
+        done.append(state)
+    names = ["candidates", *(step.__name__ for step in passes)]
+    whole = joined(problem, done)
+    return Found(whole, None if len(whole.designs) else names[last + 1])
+
+
+def joined(problem: Problem, states: Iterable[State]) -> State:
+    """The states of all blocks as one."""
+    found = list(states)
+    whole = State(problem, Designs({}))
+    if not found:
+        return whole
+    filled = [s.designs for s in found if len(s.designs)]
+    columns = filled[0].columns if filled else {}
+    nearest: dict[str, float] = {}
+    for s in found:
+        for limit, value in s.nearest.items():
+            nearest[limit] = min(value, nearest.get(limit, np.inf))
+    return replace(
+        whole,
+        designs=Designs({k: np.concatenate([d[k] for d in filled]) for k in columns}),
+        spanned=sum(s.spanned for s in found),
+        scored=sum(s.scored for s in found),
+        beaten=sum(s.beaten for s in found),
+        cut=_added(s.cut for s in found),
+        bounded=_added(s.bounded for s in found),
+        verdicts={k: v for s in found for k, v in s.verdicts.items()},
+        nearest=nearest,
+        notes=tuple(dict.fromkeys(n for s in found for n in s.notes)),
+        exhaustive=found[0].exhaustive,
+    )
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        for reason, n in one.items():
+            total[reason] = total.get(reason, 0) + n
+    return total

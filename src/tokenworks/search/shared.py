@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tokenworks import cost, fabric, law, site
-from tokenworks.records import Fact, Floats, Ints, Shipment, Train, Verdict, World
+from tokenworks.records import Designs, Fact, Floats, Ints, Shipment, Train, Verdict, World
 from tokenworks.search import software
 from tokenworks.search.offers import scaleout
 from tokenworks.search.problem import Offer, Problem, State
+from tokenworks.search.space import OVERSUBSCRIPTION
 
 STANDINGS = ("lawful", "licence", "barred", "apart")
 BUY, RENT = 0, 1
+COSTS = "costs more than the budget"
 
 
 def shipment(problem: Problem, offer: Offer, chips: int) -> Shipment:
@@ -34,26 +36,60 @@ def shipment(problem: Problem, offer: Offer, chips: int) -> Shipment:
     )
 
 
+def judged(problem: Problem, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Verdict]:
+    """The verdict of every (offer, number of chips), each distinct question asked of the law once. Licence,
+    conditions and citations are the pair's own; the figures in its reasons may be those of another size."""
+    shipments = [shipment(problem, problem.offers[system], chips) for system, chips in pairs]
+    if not shipments:
+        return {}
+    r = shipments[0]
+    n = len(shipments)
+    same = {"destination": r.destination, "on": r.on, "ship_from": r.ship_from, "exporter": r.exporter,
+            "headquarters": r.buyer.headquarters, "kind": r.buyer.kind, "name": r.buyer.name,
+            "scenario": r.scenario}  # fmt: skip
+    columns: dict[str, list[Any]] = {name: [value] * n for name, value in same.items()}
+    found = law.judge_many(
+        law.cells(chip=[s.chip for s in shipments], quantity=[s.quantity for s in shipments], **columns), problem.world
+    )
+    return {pair: found.verdicts[code] for pair, code in zip(pairs, found.code.tolist(), strict=True)}
+
+
 def screen(state: State) -> State:
     """Judge every (offer, number of chips) once; cut what is barred, and what needs a licence if none may be
     applied for. What is unresolved or unknown stays: it is shown apart, never best."""
     d, problem = state.designs, state.problem
     if not len(d):
         return state
-    verdicts: dict[tuple[int, int], Verdict] = dict(state.verdicts)
-    pairs, inverse = np.unique(np.stack([d["system"], d["chips"]]), axis=1, return_inverse=True)
-    codes = np.zeros(pairs.shape[1], np.int64)
+    found, inverse = distinct_rows(d["system"], d["chips"])
+    pairs = [(system, chips) for system, chips in found]
+    new = [pair for pair in pairs if pair not in state.verdicts]
+    verdicts = {**state.verdicts, **judged(problem, new)} if new else state.verdicts
     followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
-    for k, (system, chips) in enumerate(pairs.T.tolist()):
-        verdict = law.judge(shipment(problem, problem.offers[system], chips), problem.world)
-        verdicts[system, chips] = verdict
-        codes[k] = STANDINGS.index(law.standing(verdict, followed))
-    standing = codes[inverse.reshape(-1)]
+    codes = np.array([STANDINGS.index(law.standing(verdicts[pair], followed)) for pair in pairs], np.int64)
+    standing = codes[inverse]
     state = replace(state, designs=d.with_(standing=standing), verdicts=verdicts)
     state = state.keep(standing != STANDINGS.index("barred"), "barred by export rules")
     if problem.request.limits.licence == "none":
         state = state.keep(state.designs["standing"] != STANDINGS.index("licence"), "needs a licence")
     return state
+
+
+def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:
+    """The distinct combinations of some columns, in order, and which of them every row is. Rows come in long
+    runs of the same combination, so only the heads of the runs are sorted.
+
+    >>> distinct_rows(np.array([1, 1, 0, 1]), np.array([5, 5, 7, 5]))[0]
+    [(0, 7), (1, 5)]
+    """
+    new = np.ones(len(columns[0]), np.bool_)
+    if len(new):
+        new[1:] = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        new[1:] |= column[1:] != column[:-1]
+    heads = np.stack([column[new] for column in columns])
+    found, inverse = np.unique(heads, axis=1, return_inverse=True)
+    run = np.cumsum(new) - 1
+    return [tuple(row) for row in found.T.tolist()], np.asarray(inverse.reshape(-1)[run], np.int64)
 
 
 # --------------------------------------------------------------------------------------------- wires
@@ -69,12 +105,20 @@ class Wiring:
     halls: int
 
 
-def wiring(problem: Problem, offer: Offer, chips: int) -> Wiring:
-    """Build the network: nothing inside one scale-up domain, a torus inside a torus, else a rail-optimised
-    fat tree (fat tree for nodes of one port). What one network does not reach stands in several halls."""
+def switches(problem: Problem, offer: Offer) -> fabric.Parts:
+    """The switch and transceiver that carry an offer's traffic out of its scale-up domain."""
     out = scaleout(offer.chip, offer.system) or offer.hardware.scaleup_bandwidth or 1.0
     w = problem.world
-    parts = fabric.pick(w.switches, w.optics, w.prices, out, offer.chip.vendor)
+    return fabric.pick(w.switches, w.optics, w.prices, out, offer.chip.vendor)
+
+
+def wiring(
+    problem: Problem, offer: Offer, chips: int, oversubscription: int = 1, parts: fabric.Parts | None = None
+) -> Wiring:
+    """Build the network: nothing inside one scale-up domain, a torus inside a torus, else a rail-optimised
+    fat tree (fat tree for nodes of one port) whose leaves have `oversubscription` ports down for one up. What
+    one network does not reach stands in several halls."""
+    parts = parts or switches(problem, offer)
     halls = -(-chips // reach(parts.radix))
     each = math.ceil(chips / halls / offer.node) * offer.node
     domain = int(offer.hardware.scaleup_domain)
@@ -85,10 +129,11 @@ def wiring(problem: Problem, offer: Offer, chips: int) -> Wiring:
     else:
         kind = "rail-fat-tree" if offer.node > 1 else "fat-tree"
         spec = fabric.FabricSpec(
-            kind, each, offer.node, offer.node, radix=parts.radix, port_bandwidth=parts.port_bandwidth
-        )
+            kind, each, offer.node, offer.node, radix=parts.radix, port_bandwidth=parts.port_bandwidth,
+            oversubscription=float(oversubscription),
+        )  # fmt: skip
     built = fabric.build(spec)
-    return Wiring(built, parts, fabric.price(built, parts, w.prices), halls)
+    return Wiring(built, parts, fabric.price(built, parts, problem.world.prices), halls)
 
 
 def reach(radix: int) -> int:
@@ -101,32 +146,45 @@ def reach(radix: int) -> int:
 
 
 def wire(state: State) -> State:
-    """Wire every (offer, number of chips) once."""
-    d = state.designs
-    if not len(d):
+    """Wire every (offer, number of chips) once, in a training job with every oversubscription of the space: rows
+    that stood for all of them are spread. One tier of switches has no ports up to save on."""
+    if not len(state.designs):
         return state
-    pairs, inverse = np.unique(np.stack([d["system"], d["chips"]]), axis=1, return_inverse=True)
-    rows = np.zeros((pairs.shape[1], 5))
-    for k, (system, chips) in enumerate(pairs.T.tolist()):
-        offer = state.problem.offers[system]
-        w = wiring(state.problem, offer, chips)
-        price = np.nan if w.bill.cost is None else w.bill.cost * w.halls
-        power = 0.0 if w.bill.power is None else w.bill.power * w.halls
-        topology = fabric.TOPOLOGIES.index(w.network.spec.topology)
-        rows[k] = (price, power, topology, scaleout(offer.chip, offer.system) or 0.0, w.halls)
-    flat = rows[inverse.reshape(-1)]
-    state = replace(
-        state,
-        designs=d.with_(
-            fabric_price=flat[:, 0],
-            fabric_power=flat[:, 1],
-            topology=flat[:, 2].astype(np.int64),
-            scaleout_bandwidth=flat[:, 3],
-        ),
-    )
+    overs = OVERSUBSCRIPTION if isinstance(state.problem.job, Train) else (1,)
+    keys, inverse = distinct_rows(state.designs["system"], state.designs["chips"])
+    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _ in keys}
+    tables = [np.array([_wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]
+    state = replace(state, copies=1)
+    parts, dead = [], []
+    for over, table in zip(overs, tables, strict=True):
+        flat = table[inverse]
+        tiered = flat[:, 4] > 1.0 if over > 1 else np.ones(len(flat), np.bool_)
+        state = state.count("one tier of switches has no ports up to save on", int(np.count_nonzero(~tiered)))
+        live = state.live[tiered]
+        some, flat = state.designs.take(tiered), flat[tiered]
+        parts.append(some.with_(
+            oversubscription=np.full(len(some), over, np.int64), topology=flat[:, 2].astype(np.int64),
+            fabric_price=flat[:, 0], fabric_power=flat[:, 1], scaleout_bandwidth=flat[:, 5],
+        ))  # fmt: skip
+        dead.append((~live, flat[:, 3]))
+    designs = Designs({k: np.concatenate([p[k] for p in parts]) for k in parts[0].columns})
+    marked = None if state.dead is None else np.concatenate([gone for gone, _ in dead])
+    state = replace(state, designs=designs, dead=marked)
     if isinstance(state.problem.job, Train):
-        return state.keep(flat[:, 4] == 1, "one network does not reach so many chips")
+        halls = np.concatenate([halls for _, halls in dead])
+        return state.keep(halls == 1.0, "one network does not reach so many chips")
     return state
+
+
+def _wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
+    """Price, power, topology, halls, tiers and bytes/s a chip of one network."""
+    system, chips = key
+    offer = problem.offers[system]
+    w = wiring(problem, offer, chips, over, parts)
+    price = np.nan if w.bill.cost is None else w.bill.cost * w.halls
+    power = 0.0 if w.bill.power is None else w.bill.power * w.halls
+    topology = fabric.TOPOLOGIES.index(w.network.spec.topology)
+    return price, power, topology, w.halls, w.network.layers, scaleout(offer.chip, offer.system) or 0.0
 
 
 # -------------------------------------------------------------------------------------------- power
@@ -169,9 +227,7 @@ def power(state: State) -> State:
     limit = request.limits.power
     if limit is None:
         return state
-    if not (peak <= limit).any():
-        state = state.with_nearest("limits.power", float(peak.min()))
-    return state.keep(peak <= limit, "needs more power than allowed")
+    return state.within(peak, limit, "needs more power than allowed", ("limits.power", 1.0))
 
 
 def horizon(state: State) -> Floats:
@@ -192,28 +248,22 @@ def price(state: State) -> State:
         return state
     bought, owned = owning(state)
     rent = cost.renting(d["chips"].astype(np.float64), _rents(problem)[d["system"]], horizon(state))
-    n = len(d)
-    ways: list[Ints] = []
-    if problem.request.acquire in ("buy", "either"):
-        ways.append(np.full(n, BUY, np.int64))
-    if problem.request.acquire in ("rent", "either"):
-        ways.append(np.full(n, RENT, np.int64))
-    parts = [
-        d.with_(
-            acquire=way,
-            capital=np.where(way == BUY, bought.total, 0.0),
-            known=np.where(way == BUY, bought.known, 0.0),
-            total=np.where(way == BUY, np.asarray(owned.total), rent),
-        )
-        for way in ways
-    ]
-    joined = type(d)({k: np.concatenate([p[k] for p in parts]) for k in parts[0].columns})
-    state = replace(state, designs=joined)
-    cloud = np.array([o.chip.vendor in software.CLOUD_ONLY for o in problem.offers])[joined["system"]]
-    rented = joined["acquire"] == RENT
-    state = state.keep(~(cloud & ~rented), "is not sold, only rented")
-    d = state.designs
-    return _budget(state.keep(~((d["acquire"] == RENT) & np.isnan(d["total"])), "has no known rent"))
+    money = np.stack(np.broadcast_arrays(bought.total, bought.known, owned.total, rent))
+    state, live = replace(state, scored=len(d)).settle(), state.live
+    d, (capital, known, owned_total, rent) = state.designs, money[:, live]
+    zero = np.zeros(len(d))
+    ways = {BUY: (capital, known, owned_total), RENT: (zero, zero, rent)}
+    asked = {"buy": (BUY,), "rent": (RENT,)}.get(problem.request.acquire, (BUY, RENT))
+    cloud = np.array([o.chip.vendor in software.CLOUD_ONLY for o in problem.offers])[d["system"]]
+    barred = {BUY: (cloud, "is not sold, only rented"), RENT: (np.isnan(rent), "has no known rent")}
+    parts: list[Designs] = []
+    for way in asked:
+        gone, reason = barred[way]
+        state = state.count(reason, int(np.count_nonzero(gone)))
+        columns = dict(zip(("capital", "known", "total"), ways[way], strict=True))
+        parts.append(d.with_(acquire=np.full(len(d), way, np.int64), **columns).take(~gone))
+    joined = Designs({k: np.concatenate([p[k] for p in parts]) for k in parts[0].columns})
+    return _budget(replace(state, designs=joined))
 
 
 def owning(state: State) -> tuple[cost.Capital, cost.Owning]:
@@ -271,22 +321,13 @@ def _budget(state: State) -> State:
     total_limit = limits.budget_total
     if limits.budget is not None:
         single: Any = np.where(buying, np.where(np.isnan(d["capital"]), d["known"], d["capital"]), d["total"])
-        state = _within(state, single, limits.budget, "limits.budget")
+        state = state.within(single, limits.budget, COSTS, ("limits.budget", 1.0))
     if capital_limit is not None:
         d = state.designs
-        state = _within(
-            state,
-            np.where(np.isnan(d["capital"]), d["known"], d["capital"]),
-            capital_limit,
-            "limits.budget.capital",
-        )
+        spent = np.where(np.isnan(d["capital"]), d["known"], d["capital"])
+        state = state.within(spent, capital_limit, COSTS, ("limits.budget.capital", 1.0))
     if total_limit is not None:
         d = state.designs
-        state = _within(state, np.where(np.isnan(d["total"]), 0.0, d["total"]), total_limit, "limits.budget.total")
+        spent = np.where(np.isnan(d["total"]), 0.0, d["total"])
+        state = state.within(spent, total_limit, COSTS, ("limits.budget.total", 1.0))
     return state
-
-
-def _within(state: State, spent: Floats, limit: float, name: str) -> State:
-    if len(spent) and not (spent <= limit).any():
-        state = state.with_nearest(name, float(spent.min()))
-    return state.keep(spent <= limit, "costs more than the budget")

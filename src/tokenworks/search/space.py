@@ -1,19 +1,23 @@
 """The space of designs, written down as one product and counted before anything is computed.
 
-Training: offer x count x tp x pp x vpp x cp x ep x micro-batch x recompute x ZeRO x precision.
+Training: offer x precision x count x tp x pp x vpp x cp x ep x micro-batch x recompute x ZeRO x oversubscription,
+          each bought or rented; data parallel follows from the count.
 Serving:  offer x precision x tp x pp x ep x attention data parallel; batch and replicas follow from the load.
 
-Every list of values stands here as data; what does not divide is cut under its own reason.
+Every list of values stands here as data; what does not divide is cut under its own reason. docs/search.md says why
+each list ends where it does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from tokenworks.records import Bools, Designs, Ints
+from tokenworks.records import Bools, Designs, Floats, Ints
 from tokenworks.workload.architecture import Architecture, Attention
 
 TENSOR = (1, 2, 4, 8, 16)
@@ -23,30 +27,62 @@ CONTEXT = (1, 2, 4, 8)
 EXPERT = (1, 4, 8, 16, 32, 64)
 MICRO_BATCH = (1, 2)
 RECOMPUTE = (0, 1, 2)
-ZERO = (1, 3)
+ZERO = (1, 2, 3)
+OVERSUBSCRIPTION = (1, 2, 4)  # leaf ports down over up
 SERVING_PIPELINE = (1, 2, 4)
 SERVING_DATA = (1, 2, 4, 8, 16, 32)
 
 CONTEXT_FROM = 16384  # sequence length from which context parallelism is tried
-COUNTS_PER_OCTAVE = (4, 5, 6, 7)  # numerators over four: counts rise by 14 to 25 %
+COUNTS_PER_OCTAVE = (4, 6)  # numerators over four: counts rise by 33 to 50 %
+BATCH_TOLERANCE = 0.125  # how far the global batch may move to divide evenly
 REPLICA_MAX = 64  # chips of one serving replica
 
 
-def counts(least: float, most: float, node: int, limit: int) -> Ints:
-    """Cluster sizes to try: whole nodes, four to the octave, from `least` up to `most` chips.
+@dataclass(frozen=True, slots=True)
+class TrainingShape:
+    """What the splits of a training job depend on. domain: chips of the offer's scale-up domain. global_batch:
+    the wanted one, sequences."""
 
-    At most `limit` sizes: the smallest ones, since a larger cluster is never needed for a smaller job.
+    architecture: Architecture
+    sequence: int
+    global_batch: float
+    domain: int
 
-    >>> counts(100, 300, 8, 9).tolist()
-    [112, 128, 160, 192, 224, 256]
+
+@dataclass(frozen=True)
+class Spanned:
+    """A space counted: the rows that divide, how many were spanned, and how many each rule cut."""
+
+    designs: Designs
+    spanned: int
+    cut: Mapping[str, int]
+
+
+def counts(least: float, most: float, node: int) -> Ints:
+    """Cluster sizes to try: whole nodes, two to the octave, from `least` to `most` chips.
+
+    The sizes are the same for every request, only the ends differ: looser limits never lose one.
+
+    >>> counts(100, 700, 8).tolist()
+    [128, 192, 256, 384, 512]
     """
     low, high = max(1, math.ceil(least / node)), int(most // node)
     if high < low:
         return np.zeros(0, np.int64)
-    first, last = int(math.log2(low)) - 3, int(math.log2(high)) + 1
-    nodes = {k * 2.0**e for e in range(first, last) for k in COUNTS_PER_OCTAVE}
-    whole = sorted(int(n) for n in nodes if n == int(n) and low <= n <= high)
-    return np.array(whole[:limit] or [low], np.int64) * node
+    last = int(math.log2(high)) + 1
+    nodes = {int(k * 2.0**e) for e in range(-2, last) for k in COUNTS_PER_OCTAVE if k * 2.0**e == int(k * 2.0**e)}
+    return np.array(sorted(n for n in nodes if low <= n <= high), np.int64) * node
+
+
+def nearest_batch(wanted: float, each: Ints) -> Floats:
+    """The multiple of `each` that is nearest to the wanted global batch, at least one; sequences.
+
+    >>> nearest_batch(100.0, np.array([16, 64])).tolist()
+    [96.0, 128.0]
+    """
+    size = np.asarray(each, np.float64)
+    whole: Floats = np.maximum(1.0, np.round(wanted / size)) * size
+    return whole
 
 
 def product(**axes: Sequence[int] | Ints) -> dict[str, Ints]:
@@ -72,35 +108,61 @@ def kinds(architecture: Architecture) -> frozenset[str]:
     return frozenset(a.kind for a in found)
 
 
-def training(
-    architecture: Architecture, sequence: int, sizes: Ints, domain: int, systems: int
-) -> tuple[Designs, dict[str, Bools]]:
-    """All splits of every cluster size of one offer, and which rows each divisibility rule lets through."""
-    routed = experts(architecture)
-    axes = product(
-        chips=sizes,
-        tp=[t for t in TENSOR if t <= domain],
-        pp=[p for p in PIPELINE if p <= architecture.depth],
-        vpp=VIRTUAL,
-        cp=CONTEXT if sequence >= CONTEXT_FROM else (1,),
-        ep=[e for e in EXPERT if routed % e == 0] if routed else (1,),
-        micro_batch=MICRO_BATCH,
-        recompute=RECOMPUTE,
-        zero=ZERO,
-    )
-    model_parallel = axes["tp"] * axes["pp"] * axes["cp"]
-    dp = axes["chips"] // model_parallel
-    rules = {
-        "chips are not a multiple of tp x pp x cp": (dp >= 1) & (dp * model_parallel == axes["chips"]),
-        "attention heads are not a multiple of tp": heads(architecture) % axes["tp"] == 0,
-        "expert parallel does not fit into data parallel": (dp * axes["cp"]) % axes["ep"] == 0,
-        "virtual stages need a pipeline and enough layers": (axes["vpp"] == 1)
-        | ((axes["pp"] > 1) & (axes["pp"] * axes["vpp"] <= architecture.depth)),
-        "ZeRO 3 is not combined with a pipeline": (axes["zero"] == 1) | (axes["pp"] == 1),
+def _training_axes(shape: TrainingShape) -> dict[str, Ints]:
+    """Every axis of the product but the cluster size."""
+    routed, depth = experts(shape.architecture), shape.architecture.depth
+    return {
+        "tp": np.array([t for t in TENSOR if t <= shape.domain]),
+        "pp": np.array([p for p in PIPELINE if p <= depth]),
+        "vpp": np.array(VIRTUAL),
+        "cp": np.array(CONTEXT if shape.sequence >= CONTEXT_FROM else (1,)),
+        "ep": np.array([e for e in EXPERT if routed % e == 0] if routed else (1,)),
+        "micro_batch": np.array(MICRO_BATCH),
+        "recompute": np.array(RECOMPUTE),
+        "zero": np.array(ZERO),
     }
-    n = len(dp)
-    designs = Designs({**axes, "dp": dp, "system": np.full(n, systems, np.int64), "replicas": np.ones(n, np.int64)})
-    return designs, rules
+
+
+def per_size(shape: TrainingShape) -> int:
+    """How many designs the product has for one cluster size."""
+    return len(OVERSUBSCRIPTION) * math.prod(len(axis) for axis in _training_axes(shape).values())
+
+
+def training(shape: TrainingShape, sizes: Ints) -> Spanned:
+    """All splits of every cluster size of one offer that divide, and how many each rule of divisibility cut.
+
+    The rules are asked of the few axes that they depend on, never of the whole product. A row stands for all its
+    networks (OVERSUBSCRIPTION) until it is wired, and is counted so.
+    """
+    if not len(sizes):
+        return Spanned(Designs({}), 0, {})
+    axes = {"chips": sizes, **_training_axes(shape)}
+    depth = shape.architecture.depth
+    a = dict(zip(axes, np.ix_(*axes.values()), strict=True))
+    model_parallel = a["tp"] * a["pp"] * a["cp"]
+    dp = np.maximum(a["chips"] // model_parallel, 1)
+    batch = nearest_batch(shape.global_batch, dp * a["micro_batch"])
+    rules = {
+        "chips are not a multiple of tp x pp x cp": dp * model_parallel == a["chips"],
+        "attention heads are not a multiple of tp": heads(shape.architecture) % a["tp"] == 0,
+        "expert parallel does not fit into data parallel": (dp * a["cp"]) % a["ep"] == 0,
+        "virtual stages need a pipeline and enough layers": (a["vpp"] == 1)
+        | ((a["pp"] > 1) & (a["pp"] * a["vpp"] <= depth)),
+        "ZeRO 2 and 3 are not combined with a pipeline": (a["zero"] == 1) | (a["pp"] == 1),
+        "global batch does not divide by dp x micro-batch": np.abs(batch / shape.global_batch - 1.0) <= BATCH_TOLERANCE,
+    }
+    whole = tuple(len(axis) for axis in axes.values())
+    keep, cut, left = np.ones((1,) * len(whole), np.bool_), {}, math.prod(whole)
+    for reason, allowed in rules.items():
+        keep = keep & allowed
+        now = int(np.count_nonzero(keep)) * (math.prod(whole) // keep.size)
+        if now < left:
+            cut[reason] = len(OVERSUBSCRIPTION) * (left - now)
+        left = now
+    places = np.nonzero(np.broadcast_to(keep, whole))
+    columns: dict[str, Any] = {name: axis[at] for (name, axis), at in zip(axes.items(), places, strict=True)}
+    columns["dp"] = columns["chips"] // (columns["tp"] * columns["pp"] * columns["cp"])
+    return Spanned(Designs(columns), len(OVERSUBSCRIPTION) * math.prod(whole), cut)
 
 
 def serving(architecture: Architecture, domain: int, systems: int, alone: bool) -> tuple[Designs, dict[str, Bools]]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tokenworks.perf import memory as perf_memory
 from tokenworks.perf import training as perf
-from tokenworks.perf.goodput import reliability, time_to_train
+from tokenworks.perf.goodput import goodput, reliability
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_network import Local, local_parameters
 from tokenworks.records import Designs, Floats, Hardware, Ints, Train
-from tokenworks.search import software, space
+from tokenworks.search import shared, software, space
+from tokenworks.search.factor import alike, gather
 from tokenworks.search.problem import Offer, Problem, State
+from tokenworks.search.shared import distinct_rows
 from tokenworks.workload import flops_per_token
 
-SIZES = 9  # cluster sizes tried an offer and precision
-CHIPS_MAX = 65536  # three layers of 64-port switches
-BATCH_TOLERANCE = 0.125  # how far the global batch may move to divide evenly
+CHIPS_MAX = 131_072  # the largest cluster tried; what one network does not join is cut for that reason
 PRECISIONS = ("bf16", "fp8")
-NEVER = 1e30  # s; stands in a table where nothing is possible
+SLOW = "too slow even at peak FLOP/s"
+HUNGRY = "chips alone draw more than the power allowed"
 
 
 def job(problem: Problem) -> Train:
@@ -29,46 +32,66 @@ def job(problem: Problem) -> Train:
     return problem.job
 
 
-def candidates(problem: Problem) -> State:
-    """All splits of all cluster sizes of all offers; what does not divide is counted and left out."""
-    state = State(problem, Designs({}))
-    found: list[Designs] = []
-    for index, offer in enumerate(problem.offers):
-        for precision in software.training_precisions(offer.chip):
-            sizes = _sizes(problem, offer, precision)
-            if not len(sizes):
-                state = _count(state, "no allowed number of chips is fast enough", 1)
-                continue
-            domain = int(offer.hardware.scaleup_domain)
-            designs, rules = space.training(problem.architecture, job(problem).sequence, sizes, domain, index)
-            n = len(designs)
-            code = np.full(n, PRECISIONS.index(precision), np.int64)
-            state = replace(state, designs=designs.with_(precision=code), spanned=state.spanned + n)
-            keep = np.ones(n, dtype=np.bool_)
-            for reason, allowed in rules.items():
-                state = _count(state, reason, int(np.count_nonzero(keep & ~allowed)))
-                keep &= allowed
-            found.append(state.designs.take(keep))
-    joined = {k: np.concatenate([d[k] for d in found]) for k in found[0].columns} if found else {}
-    return _batches(replace(state, designs=Designs(joined)))
+def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[State]:
+    """The space in blocks of one offer and precision, small enough to stay in the processor's cache."""
+    pairs = [(k, p) for k, offer in enumerate(problem.offers) for p in software.training_precisions(offer.chip)]
+    sizes = [_sizes(problem, problem.offers[k], p, exhaustive) for k, p in pairs]
+    every = sorted({(k, n) for (k, _), s in zip(pairs, sizes, strict=True) for n in s.tried.tolist()})
+    verdicts = shared.judged(problem, every)
+    for (k, precision), size in zip(pairs, sizes, strict=True):
+        state = State(
+            problem, Designs({}), verdicts=verdicts, exhaustive=exhaustive, copies=len(space.OVERSUBSCRIPTION)
+        )
+        yield candidates(state, k, precision, size)
 
 
-def _count(state: State, reason: str, n: int) -> State:
-    return replace(state, cut={**state.cut, reason: state.cut.get(reason, 0) + n}) if n else state
+@dataclass(frozen=True)
+class Sizes:
+    """Cluster sizes of an offer that are tried, and how many a bound or a limit cut away, by reason."""
+
+    tried: Ints
+    bounded: Mapping[str, int]
+    least: float  # s; the job's time at peak FLOP/s on the largest cluster
 
 
-def _sizes(problem: Problem, offer: Offer, precision: str) -> Ints:
-    """Cluster sizes from the physical least (model FLOPs at peak within the time) to what the limits allow."""
+def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
+    """All splits of the cluster sizes of an offer in a precision; what does not divide is counted and left out."""
+    problem, offer = state.problem, state.problem.offers[index]
+    domain = int(offer.hardware.scaleup_domain)
+    shape = space.TrainingShape(problem.architecture, job(problem).sequence, global_batch(problem), domain)
+    found = space.training(shape, sizes.tried)
+    n = len(found.designs)
+    designs = (
+        Designs({})
+        if not n
+        else found.designs.with_(
+            system=np.full(n, index, np.int64),
+            replicas=np.ones(n, np.int64),
+            precision=np.full(n, PRECISIONS.index(precision), np.int64),
+        )
+    )
+    each = space.per_size(shape)
+    gone = {reason: n * each for reason, n in sizes.bounded.items()}
+    dead = np.zeros(n, np.bool_) if state.exhaustive else None
+    spanned = found.spanned + sum(gone.values())
+    state = replace(state, designs=designs, spanned=spanned, cut=found.cut, bounded=gone, dead=dead)
+    return state if n or HUNGRY in gone else state.with_nearest("make.train.within", sizes.least)
+
+
+def _sizes(problem: Problem, offer: Offer, precision: str, exhaustive: bool) -> Sizes:
+    """All cluster sizes of the grid up to what one network joins and the request allows. Two bounds cut sizes
+    before anything is computed: chips too slow at their peak FLOP/s, and chips that alone draw too much power."""
     train, limits = job(problem), problem.request.limits
-    flops = flops_per_token(problem.architecture, train.sequence).training_causal
-    peak = offer.hardware.peak.get(precision) or offer.hardware.peak.get("fp16") or 0.0
-    most = float(min(limits.chips_max or CHIPS_MAX, CHIPS_MAX))
-    if limits.power is not None and offer.hardware.power:
-        most = min(most, limits.power / float(offer.hardware.power))
-    if train.within is None:
-        return space.counts(most / 4.0, most, offer.node, SIZES)
-    least = train.tokens * flops / (peak * train.within) if peak else np.inf
-    return space.counts(least, min(most, 32.0 * least), offer.node, 4 * SIZES)[1::2][:SIZES]
+    every = space.counts(1, min(limits.chips_max or CHIPS_MAX, CHIPS_MAX), offer.node)
+    flops = train.tokens * flops_per_token(problem.architecture, train.sequence).training_causal
+    peak = float(hardware(offer, precision).peak.get(precision) or 0.0)
+    least = flops / (peak * every[-1]) if peak and len(every) else np.inf
+    if exhaustive:
+        return Sizes(every, {}, least)
+    slow = every * peak * (np.inf if train.within is None else train.within) < flops
+    hungry = ~slow & (every * float(offer.hardware.power or 0.0) > (limits.power or np.inf))
+    gone = {SLOW: int(np.count_nonzero(slow)), HUNGRY: int(np.count_nonzero(hungry))}
+    return Sizes(every[~slow & ~hungry], {k: n for k, n in gone.items() if n}, least)
 
 
 def global_batch(problem: Problem) -> float:
@@ -80,17 +103,7 @@ def global_batch(problem: Problem) -> float:
 
 def batches(problem: Problem, designs: Designs) -> Floats:
     """The global batch of each design: the nearest multiple of dp x micro-batch to the wanted one."""
-    each = (designs["dp"] * designs["micro_batch"]).astype(np.float64)
-    whole: Floats = np.maximum(1.0, np.round(global_batch(problem) / each)) * each
-    return whole
-
-
-def _batches(state: State) -> State:
-    if not len(state.designs):
-        return state
-    wanted = global_batch(state.problem)
-    near = np.abs(batches(state.problem, state.designs) / wanted - 1.0) <= BATCH_TOLERANCE
-    return state.keep(near, "global batch does not divide by dp x micro-batch")
+    return space.nearest_batch(global_batch(problem), designs["dp"] * designs["micro_batch"])
 
 
 def layout(problem: Problem, designs: Designs, offer: Offer, precision: str) -> Layout:
@@ -122,13 +135,70 @@ def constants(problem: Problem, offer: Offer) -> TrainingConstants:
     )
 
 
-def hardware(offer: Offer, precision: str, bandwidth: Floats | None = None) -> Hardware:
-    """The offer's hardware; a chip without bf16 computes in fp16 at that rate."""
+def hardware(offer: Offer, precision: str, fabric: Designs | None = None) -> Hardware:
+    """The offer's hardware in the fabric of each design; a chip without bf16 computes in fp16 at that rate."""
     h = offer.hardware
     peak = dict(h.peak)
     peak.setdefault("bf16", peak.get("fp16", 0.0))
     h = replace(h, peak=peak)
-    return h if bandwidth is None else replace(h, scaleout_bandwidth=bandwidth)
+    if fabric is None:
+        return h
+    over = fabric["oversubscription"].astype(np.float64)
+    return replace(h, scaleout_bandwidth=fabric["scaleout_bandwidth"], oversubscription=over)
+
+
+# What the layers' times, their activations and the parameters of a chip depend on, within an offer and precision.
+LAYERS = ("tp", "cp", "ep", "micro_batch", "recompute", "oversubscription")
+KEPT = ("tp", "cp", "micro_batch", "recompute")
+LOCAL = ("tp", "pp", "ep")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one offer and precision as the performance model takes them."""
+
+    problem: Problem
+    designs: Designs
+    offer: Offer
+    precision: str
+
+    def layout(self, rows: Ints | None = None) -> Layout:
+        """All rows, or some of them."""
+        some = self.designs if rows is None else self.designs.take(rows)
+        return layout(self.problem, some, self.offer, self.precision)
+
+    def local(self) -> Local:
+        """Parameters of a chip, per row."""
+        heads, inverse = alike(self.designs, LOCAL)
+        return gather(local_parameters(self.problem.architecture, self.layout(heads)), len(heads), inverse)
+
+    def memory(self) -> Floats:
+        """Peak bytes of a chip, per row."""
+        arch, c = self.problem.architecture, constants(self.problem, self.offer)
+        h = hardware(self.offer, self.precision)
+        heads, inverse = alike(self.designs, KEPT)
+        kept = gather(perf_memory.layers_kept(arch, self.layout(heads), c), len(heads), inverse)
+        parts = perf_memory.memory_parts(arch, h, self.layout(), c, kept, self.local())
+        total: Floats = np.zeros(len(self.designs))
+        for part in parts.values():
+            total += part
+        return total
+
+    def step(self) -> Floats:
+        """Seconds of a step, per row."""
+        arch, c = self.problem.architecture, constants(self.problem, self.offer)
+        heads, inverse = alike(self.designs, LAYERS)
+        few = hardware(self.offer, self.precision, self.designs.take(heads))
+        times = gather(perf.micro_time(arch, few, self.layout(heads), c), len(heads), inverse)
+        h = hardware(self.offer, self.precision, self.designs)
+        seconds: Floats = perf.step_time(arch, h, self.layout(), c, times, self.local())
+        return seconds
+
+
+def _blocks(state: State) -> Iterator[tuple[Ints, Block]]:
+    for rows, offer, precision in state.groups(PRECISIONS):
+        whole = len(rows) == len(state.designs)
+        yield rows, Block(state.problem, state.designs if whole else state.designs.take(rows), offer, precision)
 
 
 def fit(state: State) -> State:
@@ -137,61 +207,26 @@ def fit(state: State) -> State:
     if not len(d):
         return state
     needed, usable = np.zeros(len(d)), np.zeros(len(d))
-    for rows, offer, precision in state.groups(PRECISIONS):
-        lay, c = (
-            layout(state.problem, d.take(rows), offer, precision).floats(),
-            constants(state.problem, offer),
-        )
-        h = hardware(offer, precision)
-        parts = perf_memory.training_memory(state.problem.architecture, h, lay, c)
-        needed[rows] = sum(np.broadcast_to(p, rows.shape) for p in parts.values())
-        usable[rows] = perf_memory.usable_memory(h, c)
+    for rows, block in _blocks(state):
+        needed[rows] = block.memory()
+        h = hardware(block.offer, block.precision)
+        usable[rows] = perf_memory.usable_memory(h, constants(state.problem, block.offer))
     state = replace(state, designs=d.with_(memory_needed=needed, memory_usable=usable))
-    if not (needed <= usable).any():
-        state = state.with_nearest("memory", float((needed / usable).min()))
-    return _least_recompute(state.keep(needed <= usable, "does not fit into memory"))
-
-
-KEY = (("system", 12), ("precision", 2), ("chips", 20), ("tp", 6), ("pp", 6), ("vpp", 3), ("cp", 4), ("ep", 7),
-       ("micro_batch", 2), ("zero", 2))  # fmt: skip  # column and bits: together a row but for recomputation
-
-
-def _least_recompute(state: State) -> State:
-    """Of designs that differ only in recomputation keep the least that fits: doing work twice never makes a
-    step shorter, cheaper or less hungry, so what goes is dominated by what stays."""
-    d = state.designs
-    key = np.zeros(len(d), np.int64)
-    for name, bits in KEY:
-        key = (key << bits) + d[name]
-    order = np.lexsort((d["recompute"], key))
-    first = np.ones(len(d), dtype=np.bool_)
-    first[order[1:]] = key[order][1:] != key[order][:-1]
-    return state.keep(first, "recomputes more than it needs")
+    return state.within(needed / usable, 1.0, "does not fit into memory", ("memory", 1.0))
 
 
 def time(state: State) -> State:
-    """Step time and its physical limits; wall time of the job with failures and checkpoints; the deadline."""
+    """Step time; wall time of the job with failures and checkpoints; the deadline."""
     d = state.designs
     if not len(d):
         return state
-    step, floor, ceiling = np.zeros(len(d)), np.zeros(len(d)), np.zeros(len(d))
-    for rows, offer, precision in state.groups(PRECISIONS):
-        some = d.take(rows)
-        lay, c = layout(state.problem, some, offer, precision), constants(state.problem, offer)
-        h = hardware(offer, precision, some["scaleout_bandwidth"])
-        answer = perf.step(state.problem.architecture, h, lay, c)
-        step[rows], floor[rows], ceiling[rows] = answer.step_time, answer.floor, answer.ceiling
-    tokens = batches(state.problem, d) * job(state.problem).sequence
-    fleet = reliability(state.problem.world.calibration["goodput"])
-    wall = time_to_train(job(state.problem).tokens, tokens / step, d["chips"].astype(np.float64), fleet)
-    state = replace(
-        state,
-        designs=d.with_(step_time=step, step_floor=floor, step_ceiling=ceiling, tokens_per_s=tokens / step, time=wall),
-        scored=state.scored + len(d),
-    )
+    step = np.zeros(len(d))
+    for rows, block in _blocks(state):
+        step[rows] = block.step()
+    rate = batches(state.problem, d) * job(state.problem).sequence / step
+    sizes, inverse = distinct_rows(d["chips"])
+    share = goodput(np.array(sizes, np.float64).ravel(), reliability(state.problem.world.calibration["goodput"]))
+    wall = job(state.problem).tokens / rate / share[inverse]
+    state = replace(state, designs=d.with_(step_time=step, tokens_per_s=rate, time=wall))
     within = job(state.problem).within
-    if within is None:
-        return state
-    if not (wall <= within).any():
-        state = state.with_nearest("make.train.within", float(wall.min()))
-    return state.keep(wall <= within, "is too slow")
+    return state if within is None else state.within(wall, within, "is too slow", ("make.train.within", 1.0))
