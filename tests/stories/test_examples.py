@@ -230,7 +230,7 @@ def test_a_product_stands_in_no_hall(examples: dict[str, Quote]) -> None:
         0.0,
         1.0,
     }
-    assert [line["item"] for line in car["bill"]][0] == car["system_name"]
+    assert car["bill"][0]["item"] == car["system_name"]
 
 
 def test_a_pod_of_sixteen_racks_is_counted_as_such(examples: dict[str, Quote]) -> None:
