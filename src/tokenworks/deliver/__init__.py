@@ -17,6 +17,7 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
+from tokenworks.deliver.choice import why_not, without_rules
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.write import contents, write
 
@@ -40,5 +41,7 @@ __all__ = [
     "validation",
     "validation_page",
     "verdicts",
+    "why_not",
+    "without_rules",
     "write",
 ]

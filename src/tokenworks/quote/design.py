@@ -67,6 +67,12 @@ def _whole(one: Designs, name: str, default: int = 1) -> int:
     return int(one[name][0]) if name in one.columns else default
 
 
+def design_id(state: State, row: int) -> str:
+    """The id by which a quote calls a row."""
+    one = state.designs.take(np.array([row]))
+    return str(_identity(state.problem, one, state.problem.offers[int(one["system"][0])])["id"])
+
+
 def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     kind = make(problem)
     degrees = {n: _whole(one, n) for n in ("tp", "pp", "vpp", "cp", "ep", "dp")}
@@ -133,7 +139,7 @@ def _job(problem: Problem, one: Designs) -> Mapping[str, Any]:
 # ------------------------------------------------------------------------------------------ predicted
 
 
-def _evidence(problem: Problem, offer: Offer) -> tuple[str, ...]:
+def evidence_class(problem: Problem, offer: Offer) -> tuple[str, ...]:
     """The evidence class of a training design: everything it needs is stated."""
     table = problem.world.calibration["training"]
     family = software.training(offer.chip, problem.world.date.year)[1].family
@@ -145,9 +151,9 @@ def _evidence(problem: Problem, offer: Offer) -> tuple[str, ...]:
     )
 
 
-def _rate_bar(problem: Problem, offer: Offer) -> Bar | None:
+def rate_bar(problem: Problem, offer: Offer) -> Bar | None:
     """The interval of a training design's tokens per second."""
-    return bar_of(problem.world, "training", "tokens_per_s_per_chip", _evidence(problem, offer))
+    return bar_of(problem.world, "training", "tokens_per_s_per_chip", evidence_class(problem, offer))
 
 
 def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,7 +161,7 @@ def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: 
     the request fixes the horizon."""
     if not isinstance(problem.job, Train):
         return {}
-    rate = _rate_bar(problem, offer)
+    rate = rate_bar(problem, offer)
     figures = {
         "/energy_j": power["energy_j"],
         "/carbon_kg": power["carbon_kg"],
@@ -164,7 +170,7 @@ def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: 
     }
     time = None if rate is None else rate.inverted()
     return {
-        "bars": shown(rate, _evidence(problem, offer)),
+        "bars": shown(rate, evidence_class(problem, offer)),
         "intervals": derived({} if problem.request.horizon else figures, time),
     }
 
@@ -183,7 +189,7 @@ def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     floor, ceiling = (float(np.ravel(v)[0]) for v in (step.floor, step.ceiling))
     best = float(one["time"][0] * floor / one["step_time"][0])
     tokens = float(one["tokens_per_s"][0] * one["step_time"][0])
-    rate = _rate_bar(problem, offer)
+    rate = rate_bar(problem, offer)
     time = None if rate is None else rate.inverted()
     return {
         "predicted": {

@@ -17,6 +17,7 @@ from tokenworks.language import Text, text
 from tokenworks.quote import facts as ground
 from tokenworks.quote.confirm import confirm
 from tokenworks.quote.design import design, make, said
+from tokenworks.quote.uncertain import levers_of, sensitivity, uncertainty
 from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, Serve, System, Train, World
 from tokenworks.search import Found, search, serving, shared
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
@@ -69,9 +70,16 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
     facts: dict[str, Fact] = ground.of_place(_carried(world, request.where) if product else world, request.where)
     fronts: list[str] = []
     best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
+    sure: dict[str, Any] = {}
+    turning: dict[str, Any] = {}
     for (problem, result), rows in zip(found, chosen, strict=True):
         state = result.state
         own = _confirmed(problem, result, rows)
+        if len(rows):
+            moving = levers_of(state)
+            sure[make(problem)], shares = uncertainty(state, moving, rows)
+            turning[make(problem)] = sensitivity(state, moving, int(rows[0]))
+            own = [{**d, "best_share": shares.get(int(r), 0.0)} for d, r in zip(own, rows, strict=True)]
         shown += own
         on_front = {int(r) for r in front(state.designs, preference(state))} if len(state.designs) else set()
         fronts += [d["id"] for d, r in zip(own, rows, strict=True) if int(r) in on_front]
@@ -88,16 +96,12 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
         "id": _identity(request, world),
         "version": VERSION,
         "request": request.source,
-        "world": {
-            "date": world.date.isoformat(),
-            "catalog": world.catalog,
-            "law_known_to": world.law_known_to.isoformat(),
-            "stale": world.stale,
-            "scenarios": list(world.scenarios),
-        },
+        "world": _known(world),
         "search": _search(found),
         "best": best,
         "front": fronts,
+        "uncertainty": sure,
+        "sensitivity": turning,
         "infeasible": _infeasible(found, chosen),
         "designs": shown,
         "apart": apart,
@@ -105,6 +109,16 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
         "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
     return Quote(content, time.perf_counter() - started)
+
+
+def _known(world: World) -> Mapping[str, Any]:
+    return {
+        "date": world.date.isoformat(),
+        "catalog": world.catalog,
+        "law_known_to": world.law_known_to.isoformat(),
+        "stale": world.stale,
+        "scenarios": list(world.scenarios),
+    }
 
 
 # ---------------------------------------------------------------------------------------- problems
