@@ -63,7 +63,7 @@ class Chip(Entry):
 
     family: str = ""  # the plain word that names all variants: h100, ascend-910b
     generation: str = ""  # silicon generation, the key of calibration: hopper, cdna3, ascend-910b
-    kind: str = "datacentre"  # datacentre | workstation | consumer | edge | car
+    kind: str = "datacentre"  # datacentre | workstation | consumer | edge | car | withdrawn
 
 
 @dataclass(frozen=True)
