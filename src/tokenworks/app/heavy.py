@@ -43,3 +43,10 @@ def dask_client(address: str) -> Any:
         return distributed().Client(address, timeout="10s")
     except (OSError, ValueError) as error:
         raise BadRequest("no Dask scheduler answers at {value}", field="--scheduler", value=address) from error
+
+
+def scorer() -> Any:
+    """The exhaustive search's compiled pass: numba is imported by whoever asks for it."""
+    kernels = importlib.import_module("tokenworks.app.kernels")
+    fused = importlib.import_module("tokenworks.search.fused")
+    return fused.scorer(kernels.compiler())
