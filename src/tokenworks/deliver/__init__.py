@@ -19,9 +19,10 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
-from tokenworks.deliver.choice import why_not, without_rules
+from tokenworks.deliver.choice import swept, why_not, without_rules
 from tokenworks.deliver.law_figures import grid_csv, grid_svg, timeline_svg
 from tokenworks.deliver.validation import plot, validation, validation_page
+from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
@@ -41,14 +42,19 @@ __all__ = [
     "model",
     "plot",
     "predictions",
+    "scenario_list",
     "simulation",
     "stats",
+    "swept",
     "text",
     "timeline",
     "timeline_svg",
     "validation",
     "validation_page",
     "verdicts",
+    "whatif",
+    "whatif_page",
+    "whatif_plot",
     "why_not",
     "without_rules",
     "write",

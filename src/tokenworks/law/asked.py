@@ -92,7 +92,7 @@ def fill(shipment: Shipment, world: World, found: Item | None = None) -> tuple[A
         hq=_owner(default("buyer.headquarters", buyer.headquarters, destination), shipment, law),
         buyer_name=buyer.name,
         use=_use(default("use", shipment.use, DEFAULT_USE), law),
-        diffusion=shipment.scenario == SCENARIO,
+        diffusion=shipment.scenario == SCENARIO or bool(law["diffusion"].get("enforced")),
     )
     if buyer.name is None:
         assumed.append(("buyer.name", "unscreened"))
