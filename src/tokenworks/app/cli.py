@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
+        "market": ("tokenworks.app.markets", "market", "Many buyers in two worlds: who sells, who buys, who loses."),
         "whatif": ("tokenworks.app.whatifs", "whatif", "One request in two worlds, side by side."),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
         "sweep": ("tokenworks.app.sweeping", "sweep", "Answer a grid of requests, in shards that survive a kill."),
@@ -42,7 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "schema": ("tokenworks.app.parts", "schema", "JSON Schema of an answer."),
     }
 )
-LATER = ("market", "measure", "web")
+LATER = ("measure", "web")
 INTERRUPTED = 130
 
 

@@ -2,6 +2,7 @@
 
 from tokenworks.catalog.calibration import numbers, overlaid
 from tokenworks.catalog.check import check
+from tokenworks.catalog.demand import shipped_demand
 from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, load
 from tokenworks.catalog.runs import KINDS as RUNS
 from tokenworks.catalog.runs import published
@@ -20,5 +21,6 @@ __all__ = [
     "overlaid",
     "published",
     "resolve",
+    "shipped_demand",
     "world",
 ]

@@ -18,6 +18,7 @@ from tokenworks.deliver.answers import (
     verdicts,
 )
 from tokenworks.deliver.choice import swept, why_not, without_rules
+from tokenworks.deliver.market import market
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
@@ -31,6 +32,7 @@ __all__ = [
     "fabric",
     "grid",
     "law_diff",
+    "market",
     "memo",
     "model",
     "plot",
