@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenworks import catalog, law, units, workload
+from tokenworks import catalog, law, scenario, units, workload
 from tokenworks.errors import BadRequest
 from tokenworks.language import Text, text
 from tokenworks.quote import facts as ground
@@ -60,6 +60,7 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
     """
     started = time.perf_counter()
+    world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     found = [(problem, search(problem, exhaustive)) for problem in problems(request, world)]
     chosen = _together(request, found)
