@@ -46,7 +46,7 @@ def _written(folder: Path, name: str, content: str) -> Path:
         ("prices.yaml", "prices: [{item: nvidia-h100-sxm, kind: rent, value: 5}]", "source"),
         ("constants.yaml", "constants: {pue: {value: abc, source: me}}", "number"),
         ("constants.yaml", "constants: {chip_lifetime: {value: 0, source: me}}", "outside"),
-        ("constants.yaml", "constants: {luck: {value: 1, source: me}}", "schema"),
+        ("constants.yaml", "constants: {luck: {value: 1, source: me}}", "not known"),
         ("sites.yaml", "sites: [{id: CN, facts: {electricity_price: {value: abc, source: me}}}]", "number"),
         ("switches.yaml", "switches: [{id: sn5600, facts: {ports: {value: many, source: me}}}]", "number"),
         ("models.yaml", "models: [{id: m, name: M, config: 3}]", "config"),

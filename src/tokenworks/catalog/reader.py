@@ -16,7 +16,7 @@ import yaml
 
 from tokenworks import files
 from tokenworks.catalog.calibration import with_fitted
-from tokenworks.errors import BadRequest, Defect
+from tokenworks.errors import BadRequest, Defect, not_allowed
 from tokenworks.records import Chip, Entry, Fact, Model, System
 
 KINDS = ("chips", "systems", "switches", "nics", "optics", "models", "sites")
@@ -216,6 +216,9 @@ def _lay_over(raw: dict[str, Any], folder: Path) -> None:
             raise BadRequest("expected the field '{name}' at the top", field=str(path), name=path.stem)
         body = theirs[path.stem]
         if path.stem == "constants":
+            for name in body if isinstance(body, Mapping) else ():
+                if name not in raw["constants"]["constants"]:
+                    raise not_allowed(str(path), name, raw["constants"]["constants"])
             raw["constants"] = {"constants": {**raw["constants"]["constants"], **_checked(body, path)}}
         elif path.stem == "prices":
             raw["prices"] = {"prices": [*raw["prices"]["prices"], *_rows(body, path, ("item", "kind"))]}
