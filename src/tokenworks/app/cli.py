@@ -33,6 +33,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
         "whatif": ("tokenworks.app.whatifs", "whatif", "One request in two worlds, side by side."),
+        "porting": (
+            "tokenworks.app.ports",
+            "porting",
+            "How a model fits each chip, and what it could change.",
+        ),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),
         "fabric": ("tokenworks.app.parts", "fabric", "Count a network."),

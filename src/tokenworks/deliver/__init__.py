@@ -18,6 +18,7 @@ from tokenworks.deliver.answers import (
     verdicts,
 )
 from tokenworks.deliver.choice import why_not, without_rules
+from tokenworks.deliver.porting import porting
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
@@ -34,6 +35,7 @@ __all__ = [
     "memo",
     "model",
     "plot",
+    "porting",
     "predictions",
     "scenario_list",
     "simulation",
