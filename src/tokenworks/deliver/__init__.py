@@ -17,6 +17,7 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
+from tokenworks.deliver.carry import carry
 from tokenworks.deliver.choice import why_not, without_rules
 from tokenworks.deliver.porting import porting
 from tokenworks.deliver.validation import plot, validation, validation_page
@@ -24,6 +25,7 @@ from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
+    "carry",
     "catalog_list",
     "check",
     "contents",
