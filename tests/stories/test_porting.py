@@ -62,7 +62,7 @@ def test_dates_side_by_side() -> None:
     assert [r["chip"] for r in late["chips"]] == ["huawei-ascend-910c"]
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "law in CN"), ("zh-Hant", "運往 CN 的法規")])
+@pytest.mark.parametrize(("language", "word"), [("en", "How to read this"), ("zh-Hant", "如何解讀")])
 def test_in_words(language: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["porting", "qwen3-32b", *SERVE, "--chip", "huawei-ascend-910c", "--lang", language]
     assert run(arguments) == 0
