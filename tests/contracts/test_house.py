@@ -18,6 +18,7 @@ FILE_MAX, FUNCTION_MAX, ARGUMENTS_MAX = 500, 60, 8
 COMMANDS = {
     "app/laws.py",
     "app/parts.py",
+    "app/ports.py",
     "app/predicting.py",
     "app/quoting.py",
     "app/whatifs.py",

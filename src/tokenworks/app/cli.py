@@ -34,6 +34,12 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
         "market": ("tokenworks.app.markets", "market", "Many buyers in two worlds: who sells, who buys, who loses."),
         "whatif": ("tokenworks.app.whatifs", "whatif", "One request in two worlds, side by side."),
+        "carry": ("tokenworks.app.ports", "carry", "Does a car's or a board's chip carry a model?"),
+        "porting": (
+            "tokenworks.app.ports",
+            "porting",
+            "How a model fits each chip, and what it could change.",
+        ),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
         "sweep": ("tokenworks.app.sweeping", "sweep", "Answer a grid of requests, in shards that survive a kill."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),

@@ -17,13 +17,16 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
+from tokenworks.deliver.carry import carry
 from tokenworks.deliver.choice import swept, why_not, without_rules
 from tokenworks.deliver.market import market
+from tokenworks.deliver.porting import porting
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
+    "carry",
     "catalog_list",
     "check",
     "contents",
@@ -36,6 +39,7 @@ __all__ = [
     "memo",
     "model",
     "plot",
+    "porting",
     "predictions",
     "scenario_list",
     "simulation",
