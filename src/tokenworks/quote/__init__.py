@@ -1,6 +1,6 @@
 """Quote: the one story, request + world -> Quote; and why any number is what it is."""
 
 from tokenworks.quote.request import inline_models, read_request
-from tokenworks.quote.story import architecture, quote
+from tokenworks.quote.story import architecture, problems, quote, resolved
 
-__all__ = ["architecture", "inline_models", "quote", "read_request"]
+__all__ = ["architecture", "inline_models", "problems", "quote", "read_request", "resolved"]
