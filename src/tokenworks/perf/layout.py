@@ -20,10 +20,16 @@ PRECISIONS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "fp16": ("bf16", 2.0),
         "fp8": ("fp8", 1.0),
         "fp8_block": ("fp8", 1.0),
+        "fp8_rowwise": ("fp8", 1.0),
         "mxfp8": ("fp8", 1.0),
         "int8": ("int8", 1.0),
         "nvfp4": ("fp4", 0.5625),
     }
+)
+
+# Finer scales than one a tensor: the constants that multiply the GEMM rate and the passes of quantisation.
+SCALING: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"fp8_block": ("block_gemm", "block_quantise"), "fp8_rowwise": ("rowwise_gemm", "rowwise_quantise")}
 )
 
 
@@ -49,7 +55,8 @@ class Layout:
     between them that share of the layers. full_share: share of the layers computed again wholly, whatever
     `recompute` says of the rest. extra_gemm, extra_elementwise, kept: fine-grained checkpointing, the
     shares of
-    the GEMMs and of the rest computed again, and of the activations kept. zero: 0 to 3. fsdp: chips that
+    the GEMMs and of the rest computed again, and of the activations kept. bubble: share of the 1F1B bubble that the
+    schedule leaves. zero: 0 to 3. fsdp: chips that
     share one copy where zero is 3 (0: all). uneven: 1 where embedding and loss count as one layer each of the
     split.
     """
@@ -73,6 +80,7 @@ class Layout:
     fsdp: Column = 0.0
     sequence_parallel: Column = 1.0
     uneven: Column = 0.0
+    bubble: Column = 1.0
     precision: str = "bf16"
     software: Software = field(default_factory=Software)
 

@@ -37,7 +37,7 @@ def states(layout: Layout, constants: TrainingConstants) -> States:
         _BF16 if framework.get("fsdp") or layout.precision == "fp16" else float(framework.get("gradient_state", 4.0))
     )
     weight = float(framework.get("weight_state", _BF16))
-    return States(weight, gradient, _ADAM)
+    return States(weight, gradient, float(framework.get("optimizer_state", _ADAM)))
 
 
 def layer_activations(layer: Layer, hidden: int, layout: Layout, legacy: bool) -> Column:
@@ -116,6 +116,18 @@ def logits(arch: Architecture, layout: Layout, constants: TrainingConstants) -> 
     return size * layout.tokens * arch.vocab / layout.tp
 
 
+def gathered_sequence(arch: Architecture, layout: Layout) -> Column:
+    """Bytes of the whole sequence's activations that sequence parallelism gathers for one matrix (Korthikanti et
+    al., arXiv 2205.05198, section 4.2.2).
+
+    >>> arch = Architecture("one", 4, 8, ())
+    >>> float(gathered_sequence(arch, Layout(tp=2.0, sequence=8.0)))
+    64.0
+    """
+    gathers = (np.asarray(layout.sequence_parallel) > 0) & (np.asarray(layout.tp) > 1)
+    return np.where(gathers, _BF16 * layout.tokens * arch.hidden, 0.0)
+
+
 def _gradient_bytes(zero: Column, size: float, shard: Column, constants: TrainingConstants) -> Column:
     """Bytes of gradient per local parameter. FSDP that keeps its weights gathered (ZeRO 2) also accumulates
     whole gradients in fp32 and scatters them once a step."""
@@ -157,7 +169,7 @@ def memory_parts(
     kept, rebuilt = activations(layout, constants, layers)
     flight = np.maximum(np.minimum(layout.micro_batches, layout.pp), 1.0)
     last = kept / flight + np.maximum(logits(arch, layout, constants), rebuilt)
-    parts["activations"] = np.maximum(kept + rebuilt, last)
+    parts["activations"] = np.maximum(kept + rebuilt, last) + gathered_sequence(arch, layout)
     parts["kv"] = 0.0 * parts["activations"]
     depth = float(arch.depth)
     one = (local.dense + local.expert) * layout.pp / depth

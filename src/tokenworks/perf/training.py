@@ -81,7 +81,7 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     fused = 0.0 if c.framework.get("xla") else 1.0
     return _Micro(
         work=work,
-        tp=tp_all * c["tp_exposed"],
+        tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
         sync=fused * graph * c["expert_sync"] * c.expert_software * experts,
@@ -180,6 +180,11 @@ class _Whole:
         return self.each * (time.layers + time.head) + self.scale * rest
 
 
+def _sends_seen(constants: TrainingConstants) -> Column:
+    """Share of pipeline sends that compute does not hide; all of it in software that overlaps nothing."""
+    return constants["pp_exposed"] if constants.framework.get("overlap", True) else 1.0
+
+
 def _bench(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> Bench:
     return Bench(hardware, layout.floats(), constants.for_model(is_hybrid(arch)))
 
@@ -197,7 +202,7 @@ def _whole(arch: Architecture, bench: Bench, local: Local, time: MicroTime) -> _
     lay, c = bench.layout, bench.constants
     busiest, mean = _busiest(arch, lay, time.layers, time.head)
     m, pp = lay.micro_batches, lay.pp
-    bubble = c["bubble"] * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
+    bubble = c["bubble"] * lay.bubble * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
     sends = m * network.pipeline_time(arch.hidden, lay, network.tiers(bench.hardware, c))
     data, wire, optimizer = _data(arch, bench, local, mean)
     scale = c.factor * (np.maximum(lay.chips, 1.0) / 8.0) ** c["straggler"]
@@ -216,15 +221,15 @@ def step_time(
     """Seconds of a step from its layers' times and local parameters (`micro_time` and
     `training_network.local_parameters` of the same rows): `step` without its parts."""
     bench = _bench(arch, hardware, layout, constants)
-    return _whole(arch, bench, local, time).total(time, bench.constants["pp_exposed"])
+    return _whole(arch, bench, local, time).total(time, _sends_seen(bench.constants))
 
 
 def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> TrainingStep:
     """Predict one optimizer step of `arch` on `hardware` for every row of `layout`.
 
-    step = (m * busiest stage + bubble * (pp - 1) / vpp * mean stage + sends + data exchange seen + optimizer)
-    * software factor * (chips / 8)^straggler. Units: s and bytes. Sources: the functions called; constants:
-    catalog/data/calibration/training.yaml.
+    step = (m * busiest stage + bubble * schedule * (pp - 1) / vpp * mean stage + sends + data exchange seen
+    + optimizer) * software factor * (chips / 8)^straggler. Units: s and bytes. Sources: the functions called;
+    constants: catalog/data/calibration/training.yaml.
     """
     bench = _bench(arch, hardware, layout, constants)
     lay, c = bench.layout, bench.constants
@@ -241,11 +246,11 @@ def step(arch: Architecture, hardware: Hardware, layout: Layout, constants: Trai
         "ep": each * micro.ep,
         "host": each * (time.layers - own),
         "pp_bubble": scale * whole.bubble,
-        "pp_p2p": scale * c["pp_exposed"] * whole.sends,
+        "pp_p2p": scale * _sends_seen(c) * whole.sends,
         "dp": scale * whole.data,
         "optimizer": scale * whole.optimizer,
     }
-    total = whole.total(time, c["pp_exposed"])
+    total = whole.total(time, _sends_seen(c))
     m, pp = lay.micro_batches, lay.pp
     open_wire = m / pp * micro.wire + whole.sends + whole.wire
     body_open = (own - micro.tp - micro.cp - micro.ep + micro.host + micro.sync + time.head) * m / pp

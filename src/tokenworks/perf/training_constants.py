@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tokenworks.errors import Defect
 from tokenworks.perf.layout import Software
 from tokenworks.perf.roofline import Column
+from tokenworks.records import Hardware
 
 # Where a chip has no constant for a precision: the nearest kind of arithmetic it was measured on.
 _STAND_IN: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -24,6 +25,10 @@ _STAND_IN: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+_DENSITIES = (4e-13, 1.4e-12)  # W per bf16 FLOP/s between the densest and the least dense chip that was measured
+_MOST = 0.95  # share of a peak that no measured generation passes
+
+
 @dataclass(frozen=True)
 class TrainingConstants:
     """Constants for one chip generation and one software release.
@@ -34,7 +39,8 @@ class TrainingConstants:
     expert_software_hybrid: the same for models with recurrent layers. releases: the places in the calibration
     of the steps of software generation that gave the two.
     evidence: "generation" where the chip's generation was measured, else "vendor" or "all". flash2_lags: the
-    chip needs newer attention kernels than FlashAttention-2 to reach `attention`.
+    chip needs newer attention kernels than FlashAttention-2 to reach `attention`. cooling: power per peak FLOP/s
+    over that of the chips that the shares were measured on.
     """
 
     values: Mapping[str, Column]
@@ -48,6 +54,7 @@ class TrainingConstants:
     known_framework: bool
     generation: str = ""
     flash2_lags: bool = False
+    cooling: Column = 1.0
     expert_software_hybrid: Column = 1.0
     releases: tuple[int | None, int | None] = (None, None)
 
@@ -58,8 +65,14 @@ class TrainingConstants:
         """Sustained share of the peak of that kind, or of the kind nearest to it."""
         for kind in (peak, *_STAND_IN.get(peak, ())):
             if kind in self.gemm:
-                return self.gemm[kind]
+                return np.minimum(self.gemm[kind] * self.throttle, np.maximum(self.gemm[kind], _MOST))
         raise Defect("no sustained share for {peak} among {known}", peak=peak, known=sorted(self.gemm))
+
+    @property
+    def throttle(self) -> Column:
+        """Factor on the GEMM shares from the power that a chip has for each FLOP/s: chips clock down under dense
+        arithmetic, the more the less power they have for their peak (cooling^power_share)."""
+        return np.power(self.cooling, self.values["power_share"])
 
     def for_model(self, hybrid: bool) -> TrainingConstants:
         """The same constants for a model with (hybrid) or without recurrent layers."""
@@ -78,14 +91,15 @@ class TrainingConstants:
         software: Software,
         chip: str = "",
         domain: float = 8.0,
+        density: float | None = None,
     ) -> TrainingConstants:
         """Narrow calibration/training.yaml to a generation and a software.
 
-        An unknown generation takes the mean of its vendor's known ones, an unknown vendor the mean of all;
-        an unknown framework family the entry `other`. `domain`: chips of
-        the scale-up domain, on which the expert exchange software depends.
+        An unknown generation takes the mean of its vendor's known ones drawn towards that of all, an unknown
+        framework family the entry `other`. `domain`: chips of the scale-up domain, on which the expert exchange
+        software depends. `density`: the chip's power over its bf16 peak, W per FLOP/s; None where unknown.
         """
-        gemm, attention, evidence, name = _chip(calibration["generations"], (chip, generation), vendor)
+        gemm, attention, evidence, name, usual = _chip(calibration["generations"], (chip, generation), vendor)
         families = calibration["frameworks"]
         known = software.family in families
         framework = families[software.family if known else "other"]
@@ -97,7 +111,7 @@ class TrainingConstants:
             values=values,
             gemm=gemm,
             attention=attention,
-            factor=framework["factor"],
+            factor=framework["factor"] if "factor" in framework else kindred_factor(families, software.family),
             expert_software=1.0 if plain is None else steps[plain]["value"],
             expert_software_hybrid=1.0 if hybrid is None else steps[hybrid]["value"],
             releases=(plain, hybrid),
@@ -105,9 +119,18 @@ class TrainingConstants:
             adapter_factor=calibration["adapter_factor"]["value"],
             evidence=evidence,
             known_framework=known and not framework.get("assumed", False),
+            cooling=density / usual if density and usual else 1.0,
             generation=name,
             flash2_lags=bool(calibration["generations"].get(name, {}).get("flash2_lags", False)),
         )
+
+
+def density(hardware: Hardware) -> float | None:
+    """Power over bf16 peak, W per FLOP/s, within the range of measured chips; None where the power is not known."""
+    peak = hardware.peak.get("bf16")
+    if not hardware.power or not peak:
+        return None
+    return float(np.clip(float(hardware.power) / float(peak), *_DENSITIES))
 
 
 def find_generation(generations: Mapping[str, Any], *names: str) -> str | None:
@@ -125,20 +148,65 @@ def find_generation(generations: Mapping[str, Any], *names: str) -> str | None:
     return None
 
 
-def _chip(
-    generations: Mapping[str, Any], names: tuple[str, str], vendor: str
-) -> tuple[Mapping[str, Column], Column, str, str]:
-    """Sustained shares of a generation, or the mean of its vendor's, or of all."""
+class _Shares(NamedTuple):
+    """Sustained shares of a generation, what they rest on, its name and the power per FLOP/s they go with."""
+
+    gemm: Mapping[str, Column]
+    attention: Column
+    evidence: str
+    name: str
+    density: float | None
+
+
+def _chip(generations: Mapping[str, Any], names: tuple[str, str], vendor: str) -> _Shares:
+    """The shares of a generation; of one never measured the mean of its vendor's, drawn towards the mean of all
+    vendors by the weight of one more (shrinkage in the manner of Efron and Morris, JASA 70, 1975)."""
     found = find_generation(generations, *names)
     if found is not None:
         entry = generations[found]
-        return entry["gemm"], entry["attention"], "generation", found
-    like = [e for e in generations.values() if e["vendor"].casefold() == vendor.casefold()]
-    evidence = "vendor" if like else "all"
-    like = like or list(generations.values())
-    kinds = sorted({kind for e in like for kind in e["gemm"]})
-    gemm = {k: float(np.mean([e["gemm"][k] for e in like if k in e["gemm"]])) for k in kinds}
-    return gemm, float(np.mean([e["attention"] for e in like])), evidence, names[1]
+        return _Shares(entry["gemm"], entry["attention"], "generation", found, entry.get("density"))
+    vendors: dict[str, list[Mapping[str, Any]]] = {}
+    measured = [entry for entry in generations.values() if not entry.get("assumed")] or list(generations.values())
+    for entry in measured:
+        vendors.setdefault(entry["vendor"].casefold(), []).append(entry)
+    like = vendors.get(vendor.casefold(), [])
+    kinds = sorted({kind for e in like or measured for kind in e["gemm"]})
+
+    def mean(read: Callable[[Mapping[str, Any]], float | None]) -> float | None:
+        each = [geometric([read(e) for e in of]) for of in vendors.values()]
+        return drawn([read(e) for e in like], geometric(each))
+
+    gemm = {k: share for k in kinds if (share := mean(lambda e, k=k: e["gemm"].get(k)))}  # type: ignore[misc]
+    attention = mean(lambda e: e["attention"]) or 0.0
+    return _Shares(gemm, attention, "vendor" if like else "all", names[1], mean(lambda e: e.get("density")))
+
+
+def geometric(values: Sequence[float | None]) -> float | None:
+    """The geometric mean of those that are known; None of none.
+
+    >>> geometric([2.0, None, 8.0])
+    4.0
+    """
+    known = [float(np.log(v)) for v in values if v]
+    return float(np.exp(sum(known) / len(known))) if known else None
+
+
+def drawn(like: Sequence[float | None], every: float | None) -> float | None:
+    """The geometric mean of what is alike, drawn towards a general mean by the weight of one more.
+
+    >>> drawn([4.0, None], 1.0)
+    2.0
+    """
+    return geometric([*like, every])
+
+
+def kindred_factor(families: Mapping[str, Any], name: str) -> float:
+    """The software factor of a family that no run has: drawn from those of its kind (`kind` in the file) towards
+    the mean of all."""
+    kind = families[name].get("kind") if name in families else None
+    measured = {k: e for k, e in families.items() if "factor" in e and k != name}
+    like = [e["factor"] for e in measured.values() if e.get("kind") == kind]
+    return drawn(like, geometric([e["factor"] for e in measured.values()])) or 1.0
 
 
 def _release(steps: Any, generation: str, software: Software, kind: tuple[bool, float]) -> int | None:

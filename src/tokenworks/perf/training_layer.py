@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenworks.perf import roofline
-from tokenworks.perf.layout import PRECISIONS, Layout
+from tokenworks.perf.layout import PRECISIONS, SCALING, Layout
 from tokenworks.perf.roofline import Column, Rates
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.records import Hardware
@@ -73,9 +73,10 @@ class Bench:
     def rates(self, kind: str, activation: float) -> Rates:
         """Sustained rates of a GEMM at a kind of peak."""
         c = self.constants
+        scaling = SCALING.get(self.layout.precision) if activation < 2.0 else None
         peak = self.hardware.peak[kind]
         return Rates(
-            compute=peak * c.sustained(kind),
+            compute=peak * c.sustained(kind) * (c[scaling[0]] if scaling else 1.0),
             bandwidth=self.hardware.memory_bandwidth * c["memory_efficiency"],
             launch=c["gemm_launch"],
             sharpness=c["sharpness"],
@@ -125,7 +126,8 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     back_weight = roofline.roofline_time(flops, (moved_in + moved_out) * size + weights * accumulate, rates)
     trained = 0.0 if lay.software.adapter else 1.0
     again = np.maximum(lay.full, lay.extra_gemm)
-    quantised = c["quantise"] * 4.0 / bench.stream if size < 2.0 else 0.0
+    passes = c["quantise"] * (c[SCALING[lay.precision][1]] if lay.precision in SCALING else 1.0)
+    quantised = passes * 4.0 / bench.stream if size < 2.0 else 0.0
     model_flops = flops * (2.0 + trained)
     return Work(
         gemm=forward * (1.0 + again) + back_in + trained * back_weight,
@@ -190,6 +192,14 @@ def ffn_bytes(ffn: FeedForward, layout: Layout) -> Column:
     return passes * layout.tokens * width / layout.tp
 
 
+def fusion(c: TrainingConstants) -> Column:
+    """Passes over the data against those of hand-fused kernels: eager software makes more, a compiler that fuses
+    whole chains (XLA) fewer."""
+    if c.framework.get("xla"):
+        return c["compiled"]
+    return c["eager"] if c.framework.get("eager") else 1.0
+
+
 def elementwise_work(layer: Layer, hidden: int, bench: Bench) -> Work:
     """Norms and residuals (10 bytes per token and hidden element), rotary embedding and head layout,
     activation; backward twice that. Experts add the permutation and its inverse, 8 bytes per routed
@@ -206,7 +216,7 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench) -> Work:
         if layer.ffn.experts:
             width = layer.ffn.latent or hidden
             permuted = 8.0 * lay.tokens * layer.ffn.top_k * width / lay.tp
-    passes = c["elementwise"] * (c["eager"] if c.framework.get("eager") else 1.0)
+    passes = c["elementwise"] * fusion(c)
     again = np.maximum(lay.full, lay.extra_elementwise)
     return ZERO._replace(
         elementwise=passes * moved / bench.stream * (3.0 + again),

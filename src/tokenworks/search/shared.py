@@ -14,7 +14,7 @@ from tokenworks.records import Designs, Fact, Floats, Ints, Shipment, Train, Ver
 from tokenworks.search import software
 from tokenworks.search.offers import scaleout
 from tokenworks.search.problem import Offer, Problem, State
-from tokenworks.search.space import OVERSUBSCRIPTION
+from tokenworks.search.space import oversubscriptions
 
 STANDINGS = ("lawful", "licence", "barred", "apart")
 BUY, RENT = 0, 1
@@ -32,7 +32,6 @@ def shipment(problem: Problem, offer: Offer, chips: int) -> Shipment:
         exporter=r.exporter,
         buyer=r.buyer,
         quantity=chips,
-        scenario=problem.world.scenarios[-1] if problem.world.scenarios else "actual",
     )
 
 
@@ -54,9 +53,8 @@ def judged(problem: Problem, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int
     return {pair: found.verdicts[code] for pair, code in zip(pairs, found.code.tolist(), strict=True)}
 
 
-def screen(state: State) -> State:
-    """Judge every (offer, number of chips) once; cut what is barred, and what needs a licence if none may be
-    applied for. What is unresolved or unknown stays: it is shown apart, never best."""
+def judge_all(state: State) -> State:
+    """Judge every (offer, number of chips) once: the standing of each design, and the verdicts."""
     d, problem = state.designs, state.problem
     if not len(d):
         return state
@@ -66,10 +64,17 @@ def screen(state: State) -> State:
     verdicts = {**state.verdicts, **judged(problem, new)} if new else state.verdicts
     followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
     codes = np.array([STANDINGS.index(law.standing(verdicts[pair], followed)) for pair in pairs], np.int64)
-    standing = codes[inverse]
-    state = replace(state, designs=d.with_(standing=standing), verdicts=verdicts)
-    state = state.keep(standing != STANDINGS.index("barred"), "barred by export rules")
-    if problem.request.limits.licence == "none":
+    return replace(state, designs=d.with_(standing=codes[inverse]), verdicts=verdicts)
+
+
+def screen(state: State) -> State:
+    """Cut what is barred, and what needs a licence if none may be applied for. What is unresolved or unknown
+    stays: it is shown apart, never best."""
+    if not len(state.designs):
+        return state
+    state = judge_all(state)
+    state = state.keep(state.designs["standing"] != STANDINGS.index("barred"), "barred by export rules")
+    if state.problem.request.limits.licence == "none":
         state = state.keep(state.designs["standing"] != STANDINGS.index("licence"), "needs a licence")
     return state
 
@@ -150,7 +155,7 @@ def wire(state: State) -> State:
     that stood for all of them are spread. One tier of switches has no ports up to save on."""
     if not len(state.designs):
         return state
-    overs = OVERSUBSCRIPTION if isinstance(state.problem.job, Train) else (1,)
+    overs = oversubscriptions(state.problem.fixed) if isinstance(state.problem.job, Train) else (1,)
     keys, inverse = distinct_rows(state.designs["system"], state.designs["chips"])
     parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _ in keys}
     tables = [np.array([_wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]

@@ -19,7 +19,7 @@ from tokenworks.errors import TokenworksError
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.roofline import Column
 from tokenworks.perf.training import is_hybrid, step
-from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.perf.training_layer import Bench
 from tokenworks.records import Bools, Floats, World
 from tokenworks.validate.fitting import NUDGE, advance
@@ -85,7 +85,13 @@ def constants_of(sample: Sample, calibration: Mapping[str, Any]) -> TrainingCons
     """A sample's constants under a calibration."""
     hw = sample.run.hardware
     return TrainingConstants.from_calibration(
-        calibration, hw.generation, hw.vendor, sample.layout.software, hw.chip, float(hw.scaleup_domain)
+        calibration,
+        hw.generation,
+        hw.vendor,
+        sample.layout.software,
+        hw.chip,
+        float(hw.scaleup_domain),
+        density(hw),
     )
 
 
@@ -159,8 +165,11 @@ def bundles(calibration: Mapping[str, Any], free: Mapping[str, float]) -> list[B
         name = known(sample)
         return None if name is None else ("generations", name, "attention")
 
-    def framework(sample: Sample) -> Path:
-        return ("frameworks", sample.layout.software.family, "factor")
+    families = [name for name, entry in calibration["frameworks"].items() if "factor" in entry]
+
+    def framework(sample: Sample) -> Path | None:
+        name = sample.layout.software.family
+        return ("frameworks", name, "factor") if name in families else None
 
     def release(sample: Sample) -> Path | None:
         recurrent = is_hybrid(sample.run.arch)
@@ -178,7 +187,7 @@ def bundles(calibration: Mapping[str, Any], free: Mapping[str, float]) -> list[B
     found.append(Bundle(of(wide), lambda s: share(wide, s), 0.15))
     found.append(Bundle(of(low), lambda s: share(low, s), 0.15))
     found.append(Bundle(tuple(("generations", g, "attention") for g in generations), attention, 0.15))
-    found.append(Bundle(tuple(("frameworks", f, "factor") for f in calibration["frameworks"]), framework, 0.10))
+    found.append(Bundle(tuple(("frameworks", f, "factor") for f in families), framework, 0.10))
     releases = tuple(("expert_software", i, "value") for i, _ in enumerate(calibration["expert_software"]))
     found.append(Bundle(releases, release, 0.4))
     found.append(Bundle((_ADAPTER,), lambda s: _ADAPTER if s.layout.software.adapter else None, 0.2))

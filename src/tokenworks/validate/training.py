@@ -15,7 +15,7 @@ from tokenworks.perf import evidence
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.memory import training_memory, usable_memory
 from tokenworks.perf.training import BOUNDS, TrainingStep, step
-from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.records import Hardware, World
 from tokenworks.validate.fields import Refusal, part, string
 from tokenworks.validate.training_hardware import Assumed, assume, read_hardware
@@ -86,6 +86,7 @@ def read_run(record: Mapping[str, Any], world: World) -> Run:
         plan.layout.software,
         hardware.chip,
         float(hardware.scaleup_domain),
+        density(hardware),
     )
     if not part(record, "parallelism").get("tp"):
         plan = _choose_split(arch, hardware, plan, constants, assumed)

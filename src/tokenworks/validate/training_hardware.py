@@ -4,6 +4,7 @@ assumptions."""
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from tokenworks.validate.fields import Refusal, count, number, part, string
 _TERA = 1e12
 _GIGA = 1e9
 _GIBI = 2.0**30  # sizes of DRAM are printed in GB and built in GiB
+_MEMORY_RATE = re.compile(r"HBM\w* (\d{1,2}(?:\.\d{1,3})?) TB/s")
+_POWER_LIMIT = re.compile(r"(\d{2,4}) W power limit")
 Assumed = list[dict[str, Any]]
 # Peaks by kind: the record's field, and the catalog's fact.
 _PEAKS = (
@@ -105,7 +108,7 @@ def read_hardware(
     memory = own * _GIBI if own is not None else _fact(chip, "memory")
     if not memory:
         raise Refusal("missing_field", "no memory size is known", field="hardware.hbm_gb")
-    bandwidth = _fact(chip, "memory_bandwidth")
+    bandwidth = _stated(given, _MEMORY_RATE, _TERA) or _fact(chip, "memory_bandwidth")
     if not bandwidth:
         bandwidth = peaks["bf16"] / practice["flops_per_byte"]["value"]
         why = "the catalog has no memory bandwidth for this chip"
@@ -126,8 +129,20 @@ def read_hardware(
         scaleup_bandwidth=fast / cores,
         scaleout_bandwidth=slow / cores,
         torus=vendor == "Google",
+        power=_shared(_stated(given, _POWER_LIMIT, 1.0) or _fact(chip, "power"), cores),
     )
     return hardware, cores
+
+
+def _stated(given: Mapping[str, Any], pattern: re.Pattern[str], unit: float) -> float | None:
+    """A figure that the record's remark on its hardware gives for these very chips."""
+    said = given.get("bw_source")
+    found = pattern.search(said) if isinstance(said, str) else None
+    return float(found[1]) * unit if found else None
+
+
+def _shared(value: float | None, cores: float) -> float | None:
+    return None if value is None else value / cores
 
 
 def _year(chip: Chip | None, world: World) -> int:

@@ -16,6 +16,9 @@ from tokenworks.validate.training_hardware import Assumed, assume
 from tokenworks.workload.architecture import Architecture
 
 _MINUTE_VERSION = re.compile(r"(?<!\d)(2\d)\.(\d\d)(?!\d)")  # 26.04: year and month
+_HIDDEN_EXCHANGE = re.compile(r"dualpipe|a2a|all.?to.?all|expert.{0,20}overlap|moe.{0,20}overlap")
+_ZERO_BUBBLE = re.compile(r"zero.?bubble|\bzb")
+_ADAPTERS = frozenset({"lora", "qlora", "peft", "adapter"})
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 _LAYERS_OF_STAGE = re.compile(r"full\D{0,12}(\d{1,4}) layers?(.{0,12}stage)?")
 
@@ -58,8 +61,22 @@ def read_software(
         when = 2000.0 + int(version[1]) + (int(version[2]) - 1) / 12.0
     elif year:
         when = float(year[1])
-    adapter = string(record, "kind") == "lora" or "lora" in folded
-    return Software(family=family, year=when, adapter=adapter), bool(best)
+    adapter = string(record, "kind").casefold() in _ADAPTERS or "lora" in folded
+    hidden = bool(_HIDDEN_EXCHANGE.search(string(record, "overlap").casefold()))
+    return Software(family=family, year=when, adapter=adapter, expert_overlap=hidden), bool(best)
+
+
+def read_schedule(record: Mapping[str, Any]) -> float:
+    """Share of the 1F1B bubble that the named pipeline schedule leaves: a zero-bubble schedule (ZB-H1, arXiv
+    2401.10241, section 2: a third) and DualPipe (arXiv 2412.19437, table 2: about half); 1 otherwise.
+
+    >>> read_schedule({"parallelism": {"schedule": "zero-bubble"}})
+    0.3333333333333333
+    """
+    said = string(part(record, "parallelism"), "schedule", within="parallelism").casefold()
+    if _ZERO_BUBBLE.search(said):
+        return 1.0 / 3.0
+    return 0.5 if "dualpipe" in said else 1.0
 
 
 def read_precision(record: Mapping[str, Any], assumed: Assumed) -> str:
@@ -68,7 +85,7 @@ def read_precision(record: Mapping[str, Any], assumed: Assumed) -> str:
     if not said:
         return str(assume(assumed, "precision", "bf16", "no precision is given"))
     for name in sorted(PRECISIONS, key=len, reverse=True):
-        if said.startswith(name):
+        if said.replace("-", "_").startswith(name):
             return name
     raise Refusal(
         "unsupported",
@@ -213,7 +230,7 @@ def read_plan(
         etp=_expert_tensor(d, given, bool(family.get("xla"))),
         micro_batch=micro, global_batch=total, sequence=sequence, zero=zero, fsdp=group,
         sequence_parallel=float(parallel), uneven=_uneven(arch.depth, d.pp),
-        precision=read_precision(record, assumed), software=software, **policy,
+        bubble=read_schedule(record), precision=read_precision(record, assumed), software=software, **policy,
     )  # fmt: skip
     return Plan(layout, known, d.chips, total * sequence, named)
 

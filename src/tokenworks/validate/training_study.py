@@ -36,15 +36,15 @@ def narrowed(calibration: Mapping[str, Any], known: Mapping[str, list[str]]) -> 
     """The calibration as it would be without runs of other generations and families than those known.
 
     A generation without runs loses its constants; a family without runs keeps its documented habits but takes
-    the factor of `other`; a step of software generation that only such families have never comes.
+    the factor of its kind; a step of software generation that only such families have never comes.
     """
     fresh = copy.deepcopy(dict(calibration))
     fresh["generations"] = {k: v for k, v in fresh["generations"].items() if k in known["generations"]}
     families = fresh["frameworks"]
     for name, entry in families.items():
-        if name not in known["software"] and name != "other":
-            entry["factor"] = families["other"]["factor"]
-            entry["prior"] = families["other"]["prior"]
+        if name not in known["software"]:
+            entry.pop("factor", None)
+            entry.pop("prior", None)
     families_known = set(known["software"])
     fresh["expert_software"] = [  # a step keeps its place, but never comes
         step if not step.get("families") or families_known.intersection(step["families"]) else {**step, "since": inf}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import geometric_mean
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from training_bench import A100, CALIBRATION, DENSE, GOODPUT, GPT_175B, H100, MI
 from tokenworks.perf.goodput import goodput, reliability
 from tokenworks.perf.layout import Layout, Software
 from tokenworks.perf.training import BOUNDS, step, usable_memory
-from tokenworks.perf.training_constants import TrainingConstants
+from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.workload import flops_per_token
 
 EIGHT = replace(SMALL, ep=8.0)
@@ -125,10 +126,48 @@ def test_an_unmeasured_chip_takes_its_vendors_mean_and_an_unknown_vendor_the_mea
     cousin = TrainingConstants.from_calibration(CALIBRATION, "rubin", "NVIDIA", Software())
     stranger = TrainingConstants.from_calibration(CALIBRATION, "biren", "Biren", Software("none of ours"))
     assert (known.evidence, cousin.evidence, stranger.evidence) == ("generation", "vendor", "all")
-    shares = [e["gemm"]["bf16"] for e in CALIBRATION["generations"].values() if e["vendor"] == "NVIDIA"]
-    assert cousin.gemm["bf16"] == pytest.approx(np.mean(shares))
-    assert cousin.factor == CALIBRATION["frameworks"]["megatron-bridge"]["factor"]
-    assert not stranger.known_framework
+    vendors: dict[str, list[float]] = {}
+    for entry in CALIBRATION["generations"].values():
+        if not entry.get("assumed"):
+            vendors.setdefault(entry["vendor"], []).append(entry["gemm"]["bf16"])
+    every = geometric_mean([geometric_mean(of) for of in vendors.values()])
+    assert cousin.gemm["bf16"] == pytest.approx(geometric_mean([*vendors["NVIDIA"], every]))
+    assert stranger.gemm["bf16"] == pytest.approx(every)
+    factors = [e["factor"] for e in CALIBRATION["frameworks"].values() if "factor" in e]
+    assert stranger.factor == pytest.approx(geometric_mean(factors))
+
+
+def test_a_family_without_runs_takes_the_factor_of_its_kind():
+    found = TrainingConstants.from_calibration(CALIBRATION, "hopper", "NVIDIA", Software("jax"))
+    kind = [e["factor"] for e in CALIBRATION["frameworks"].values() if e.get("kind") == "xla" and "factor" in e]
+    every = geometric_mean([e["factor"] for e in CALIBRATION["frameworks"].values() if "factor" in e])
+    assert found.factor == pytest.approx(geometric_mean([*kind, every]))
+    assert min(*kind, every) < found.factor < max(*kind, every)
+
+
+def test_a_chip_with_less_power_for_its_peak_sustains_less_of_it():
+    full = density(H100)
+    assert full is None  # the bench's chip has no power
+    shares = [
+        TrainingConstants.from_calibration(
+            CALIBRATION, "hopper", "NVIDIA", Software(), density=density(replace(H100, power=watts))
+        ).sustained("bf16")
+        for watts in (350.0, 500.0, 700.0, 1200.0, 9000.0)
+    ]
+    assert shares == sorted(shares)
+    assert shares[2] == pytest.approx(CALIBRATION["generations"]["hopper"]["gemm"]["bf16"], rel=1e-3)
+    assert shares[0] > 0.75 * shares[2]
+    assert shares[-1] <= 0.95
+
+
+def test_finer_scales_and_emptier_schedules_move_the_step_the_right_way():
+    lay = replace(SMALL, tp=2.0, pp=4.0, dp=1.0)
+    plain, rows = (float(step(DENSE, H100, replace(lay, precision=p), constants()).step_time)
+                   for p in ("fp8", "fp8_rowwise"))  # fmt: skip
+    assert plain < rows
+    bubble = [float(step(DENSE, H100, replace(lay, bubble=b), constants()).parts["pp_bubble"]) for b in (1.0, 0.5, 0.0)]
+    assert bubble[0] - bubble[1] == pytest.approx(bubble[1] - bubble[2])
+    assert bubble[0] > bubble[1]
 
 
 def test_every_constant_says_what_it_means_and_whether_it_was_fitted():
