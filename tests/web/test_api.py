@@ -82,7 +82,19 @@ def test_the_grid_and_the_difference_can_be_of_some(http: httpx.Client) -> None:
     assert {(c["chip"], c["to"]) for c in grid["cells"]} >= {("nvidia-h20", "CN"), ("nvidia-h100-sxm", "AE")}
     assert {c["to"] for c in grid["cells"]} == {"CN", "AE"}
     changed = http.get("/v1/law/diff?a=2025-04-01&b=2025-04-20&chips=h20&to=CN").json()["changed"]
-    assert [(c["a"]["licence"], c["b"]["licence"]) for c in changed] == [("none", "required")]
+    assert {(c["a"]["licence"], c["b"]["licence"]) for c in changed} == {("none", "required")}
+
+
+def test_two_worlds_side_by_side(http: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [s["name"] for s in http.get("/v1/scenarios").json()["scenarios"]]
+    assert "gpu-price-minus-30" in names
+    (tmp_path / "request.json").write_text(json.dumps(TRAIN))
+    words = ("whatif", str(tmp_path / "request.json"), "--scenario", "gpu-price-minus-30")
+    answer = http.post("/v1/whatif", json={"request": TRAIN, "scenario": ["gpu-price-minus-30"]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == command(*words, capsys=capsys)
+    unknown = http.post("/v1/whatif", json={"request": TRAIN, "scenario": ["/etc/passwd.yaml"]})
+    assert unknown.json()["type"] == "urn:tokenworks:problem:unknown-fact"
 
 
 def test_a_model_is_read_from_its_config(http: httpx.Client) -> None:
