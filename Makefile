@@ -33,8 +33,8 @@ test-all: test
 bench: setup
 	$(BIN)/python bench/quotes.py
 
-web:
-	@echo "make web: not in this version" >&2; exit 2
+web: setup
+	$(BIN)/tokenworks web
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header \
