@@ -202,3 +202,19 @@ def test_metrics_and_health(http: httpx.Client) -> None:
     said = http.get("/v1/metrics").text
     assert 'tokenworks_requests_total{method="GET",status="200"}' in said
     assert "tokenworks_ready 1" in said
+
+
+def test_two_worlds_and_why_not(http: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line's answers, and no file named by the web is read."""
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(CAR))
+    names = [row["name"] for row in http.get("/v1/scenarios").json()["scenarios"]]
+    assert "gpu-price-minus-30" in names
+    asked = {"request": CAR, "scenarios": ["gpu-price-minus-30"]}
+    told = http.post("/v1/whatif", json=asked).json()
+    assert told == command("whatif", str(path), "--scenario", "gpu-price-minus-30", capsys=capsys)
+    for wrong in ("/etc/passwd", "../secret.yaml"):
+        assert http.post("/v1/whatif", json={**asked, "scenarios": [wrong]}).status_code == 422
+    doubt = http.post("/v1/why-not", json={"request": TRAIN, "design": "tp=8"})
+    path.write_text(json.dumps(TRAIN))
+    assert doubt.json() == command("quote", str(path), "--why-not", "tp=8", capsys=capsys)

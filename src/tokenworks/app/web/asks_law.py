@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tokenworks import catalog
+from tokenworks import catalog, scenario
 from tokenworks import law as rules
 from tokenworks.app.laws import cell, finder, known_country
 from tokenworks.app.options import read_day
@@ -34,6 +34,7 @@ def ask_verdict(asked: Asked) -> Mapping[str, Any]:
     """One shipment: what the law says, why, under which citation."""
     asked.given.only(*CHECK)
     world = asked.world()
+    world = scenario.apply(world, scenario.named(world, asked.given.maybe_text("scenario") or "actual"))
     verdict = rules.judge(_shipment(asked, world), world)
     return {"schema": "tokenworks/verdict/1", "id": None, **_said(verdict, asked.say)}
 
@@ -53,7 +54,6 @@ def _shipment(asked: Asked, world: World) -> Shipment:
         buyer=Buyer(kind, None if hq is None else known_country(world, hq, "buyer_hq"), given.maybe_text("buyer")),
         use=given.maybe_text("use"),
         quantity=given.whole("quantity", 1, 1, 10**9),
-        scenario=given.maybe_text("scenario") or "actual",
     )
 
 

@@ -1,4 +1,4 @@
-"""Questions of doubt over HTTP: another world, another design, no rules; as `whatif`, `quote --why-not | --without-rules`."""
+"""Questions of doubt over HTTP: another world, another design, no rules; as the commands say them."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/whatif", "whatif", "One request in two worlds, side by side.", answer="whatif",
           body=_object(("request", "scenarios"), request=REQUEST, scenarios=WORLDS, against=WORLDS)),
     Route("GET", "/v1/scenarios", "scenarios", "The scenarios of the catalog."),
-    Route("POST", "/v1/why-not", "why-not", "Why a design is not the answer: its id, or words such as 'chip=h100 tp=8'.",
+    Route("POST", "/v1/why-not", "why-not", "Why a design is not the answer: its id, or 'chip=h100 tp=8'.",
           body=_object(("request", "design"), request=REQUEST, design=TEXT)),
     Route("POST", "/v1/without-rules", "without-rules", "What the export rules change, and which rules.",
           body=_object(("request",), request=REQUEST)),
