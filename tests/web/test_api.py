@@ -82,19 +82,7 @@ def test_the_grid_and_the_difference_can_be_of_some(http: httpx.Client) -> None:
     assert {(c["chip"], c["to"]) for c in grid["cells"]} >= {("nvidia-h20", "CN"), ("nvidia-h100-sxm", "AE")}
     assert {c["to"] for c in grid["cells"]} == {"CN", "AE"}
     changed = http.get("/v1/law/diff?a=2025-04-01&b=2025-04-20&chips=h20&to=CN").json()["changed"]
-    assert {(c["a"]["licence"], c["b"]["licence"]) for c in changed} == {("none", "required")}
-
-
-def test_two_worlds_side_by_side(http: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [s["name"] for s in http.get("/v1/scenarios").json()["scenarios"]]
-    assert "gpu-price-minus-30" in names
-    (tmp_path / "request.json").write_text(json.dumps(TRAIN))
-    words = ("whatif", str(tmp_path / "request.json"), "--scenario", "gpu-price-minus-30")
-    answer = http.post("/v1/whatif", json={"request": TRAIN, "scenario": ["gpu-price-minus-30"]})
-    assert answer.status_code == 200, answer.text
-    assert answer.json() == command(*words, capsys=capsys)
-    unknown = http.post("/v1/whatif", json={"request": TRAIN, "scenario": ["/etc/passwd.yaml"]})
-    assert unknown.json()["type"] == "urn:tokenworks:problem:unknown-fact"
+    assert [(c["a"]["licence"], c["b"]["licence"]) for c in changed] == [("none", "required")]
 
 
 def test_a_model_is_read_from_its_config(http: httpx.Client) -> None:
@@ -214,3 +202,19 @@ def test_metrics_and_health(http: httpx.Client) -> None:
     said = http.get("/v1/metrics").text
     assert 'tokenworks_requests_total{method="GET",status="200"}' in said
     assert "tokenworks_ready 1" in said
+
+
+def test_two_worlds_and_why_not(http: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line's answers, and no file named by the web is read."""
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(CAR))
+    names = [row["name"] for row in http.get("/v1/scenarios").json()["scenarios"]]
+    assert "gpu-price-minus-30" in names
+    asked = {"request": CAR, "scenarios": ["gpu-price-minus-30"]}
+    told = http.post("/v1/whatif", json=asked).json()
+    assert told == command("whatif", str(path), "--scenario", "gpu-price-minus-30", capsys=capsys)
+    for wrong in ("/etc/passwd", "../secret.yaml"):
+        assert http.post("/v1/whatif", json={**asked, "scenarios": [wrong]}).status_code == 422
+    doubt = http.post("/v1/why-not", json={"request": TRAIN, "design": "tp=8"})
+    path.write_text(json.dumps(TRAIN))
+    assert doubt.json() == command("quote", str(path), "--why-not", "tp=8", capsys=capsys)

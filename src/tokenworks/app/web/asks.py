@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from importlib.resources import files as package
 from typing import Any
 
-from tokenworks import catalog, deliver, files, scenario, workload
+from tokenworks import catalog, deliver, files, workload
 from tokenworks import fabric as wires
-from tokenworks.app.web import asks_law
+from tokenworks.app.web import asks_law, asks_whatif
 from tokenworks.app.web.parameters import Parameters
 from tokenworks.app.web.reading import refuse_files
 from tokenworks.catalog import Catalog
-from tokenworks.errors import BadRequest, UnknownFact, nearest, not_allowed
+from tokenworks.errors import UnknownFact, nearest, not_allowed
 from tokenworks.language import LANGUAGES, Translator
-from tokenworks.quote import compare, problems, quote, read_request, resolved
+from tokenworks.quote import problems, quote, read_request, resolved
 from tokenworks.quote.explain import explain as why
 from tokenworks.quote.facts import plain
 from tokenworks.quote.flow import Load, architectures, simulate_design
@@ -32,7 +32,7 @@ from tokenworks.validate.predict import predict as predict_runs
 
 GIGABIT = 1e9 / 8.0  # bytes/s
 LAST_DAY = dt.date(9999, 12, 31)
-RECORDS_MAX, ARRIVALS_MAX, SCENARIOS_MAX = 2000, 20_000, 8
+RECORDS_MAX, ARRIVALS_MAX, SIDE_MAX = 2000, 20_000, 12
 Progress = Callable[[str], None]
 
 
@@ -57,28 +57,6 @@ def ask_quote(asked: Asked) -> Mapping[str, Any]:
     request = read_request(body)
     made = quote(request, asked.world(request.when))
     return {**made.content, "seconds": made.seconds}
-
-
-def ask_whatif(asked: Asked) -> Mapping[str, Any]:
-    """One request in two worlds, side by side. Scenarios are those of the catalog, by name."""
-    given = asked.given
-    given.only("request", "scenario", "against")
-    body = dict(given.mapping("request"))
-    refuse_files(body)
-    request = read_request(body)
-    world = asked.world(request.when)
-    chains = [given.texts(name, SCENARIOS_MAX) for name in ("against", "scenario")]
-    if not chains[1]:
-        raise BadRequest("is missing", field="scenario")
-    one, other = ([scenario.named(world, name) for name in chain] for chain in chains)
-    return compare(request, world, one, other)
-
-
-def ask_scenarios(asked: Asked) -> Mapping[str, Any]:
-    """The scenarios of the catalog: what each says and how many changes it makes."""
-    found = [scenario.read(document, name) for name, document in sorted(asked.facts.overlays.items())]
-    rows = [{"name": s.name, "says": dict(s.says), "changes": len(s.changes)} for s in found]
-    return {"schema": "tokenworks/scenarios/1", "scenarios": rows}
 
 
 def ask_check(asked: Asked) -> Mapping[str, Any]:
@@ -245,8 +223,6 @@ def ask_messages(asked: Asked) -> Mapping[str, Any]:
 QUESTIONS: Mapping[str, Callable[[Asked], Mapping[str, Any] | bytes]] = {
     "quote": ask_quote,
     "check": ask_check,
-    "whatif": ask_whatif,
-    "scenarios": ask_scenarios,
     "predict": ask_predict,
     "explain": ask_explain,
     "simulate": ask_simulate,
@@ -259,6 +235,10 @@ QUESTIONS: Mapping[str, Callable[[Asked], Mapping[str, Any] | bytes]] = {
     "schema": ask_schema,
     "validation": ask_validation,
     "messages": ask_messages,
+    "whatif": asks_whatif.ask_whatif,
+    "scenarios": asks_whatif.ask_scenarios,
+    "why-not": asks_whatif.ask_why_not,
+    "without-rules": asks_whatif.ask_without_rules,
     "law-check": asks_law.ask_verdict,
     "law-cases": asks_law.ask_cases,
     "law-timeline": asks_law.ask_timeline,

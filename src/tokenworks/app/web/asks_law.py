@@ -18,7 +18,6 @@ from tokenworks.records import Buyer, Shipment, Verdict, World
 if TYPE_CHECKING:
     from tokenworks.app.web.asks import Asked
 
-ACTUAL = "actual"
 CASES_MAX, CHIPS_MAX, PLACES_MAX = 1000, 200, 300
 CHECK = ("chip", "to", "on", "from", "exporter", "buyer_hq", "buyer_kind", "buyer", "use", "quantity", "scenario")
 
@@ -35,7 +34,7 @@ def ask_verdict(asked: Asked) -> Mapping[str, Any]:
     """One shipment: what the law says, why, under which citation."""
     asked.given.only(*CHECK)
     world = asked.world()
-    world = scenario.apply(world, scenario.named(world, asked.given.maybe_text("scenario") or ACTUAL))
+    world = scenario.apply(world, scenario.named(world, asked.given.maybe_text("scenario") or "actual"))
     verdict = rules.judge(_shipment(asked, world), world)
     return {"schema": "tokenworks/verdict/1", "id": None, **_said(verdict, asked.say)}
 

@@ -62,6 +62,7 @@ ARRIVALS: Mapping[str, Schema] = {
     "trace": {"type": "string", "maxLength": 2_000_000, "description": "The lines of a trace (not a file's name)."},
 }  # fmt: skip
 REQUEST: Schema = {"$ref": "#/components/schemas/request"}
+WORLDS: Schema = {"type": "array", "maxItems": 10, "items": {"oneOf": [TEXT, {"type": "object"}]}}
 
 
 def _asked(fields: Mapping[str, Schema], *required: str) -> Mapping[str, tuple[Schema, bool]]:
@@ -72,9 +73,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/quote", "quote", "Answer a request with lawful, simulated, priced designs.", body=REQUEST,
           answer="quote"),
     Route("POST", "/v1/check", "check", "Can a request be read, and which facts are missing?", body=REQUEST),
-    Route("POST", "/v1/whatif", "whatif", "One request in two worlds, side by side.",
-          body=_object(("request", "scenario"), request=REQUEST, scenario=NAMES, against=NAMES)),
-    Route("GET", "/v1/scenarios", "scenarios", "The scenarios of the catalog."),
     Route("POST", "/v1/predict", "predict", "Predict published runs.", answer="predictions", list_as="records",
           body={"oneOf": [{"type": "array", "items": {"type": "object"}, "maxItems": 2000},
                           _object(("records",), records={"type": "array", "items": {"type": "object"}})]}),
@@ -108,6 +106,13 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/catalog/entry/{name}", "entry", "Every fact of an entry, with its source."),
     Route("GET", "/v1/schemas", "schema", "Names of the JSON Schemas."),
     Route("GET", "/v1/schemas/{kind}", "schema", "JSON Schema of a request or an answer."),
+    Route("POST", "/v1/whatif", "whatif", "One request in two worlds, side by side.", answer="whatif",
+          body=_object(("request", "scenarios"), request=REQUEST, scenarios=WORLDS, against=WORLDS)),
+    Route("GET", "/v1/scenarios", "scenarios", "The scenarios of the catalog."),
+    Route("POST", "/v1/why-not", "why-not", "Why a design is not the answer: its id, or 'chip=h100 tp=8'.",
+          body=_object(("request", "design"), request=REQUEST, design=TEXT)),
+    Route("POST", "/v1/without-rules", "without-rules", "What the export rules change, and which rules.",
+          body=_object(("request",), request=REQUEST)),
     Route("GET", "/v1/validation", "validation", "Predicted against measured, cross-validated; slow at first."),
     Route("GET", "/v1/messages/{language}", "messages", "Sentences of answers by their English template."),
 )  # fmt: skip

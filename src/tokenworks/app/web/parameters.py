@@ -112,7 +112,7 @@ class Parameters:
         """Fields by name. Raises BadRequest."""
         value = self.all.get(name)
         if not isinstance(value, Mapping):
-            raise BadRequest("expected a JSON object", field=name)
+            raise BadRequest("an inline model needs 'config', the fields of its config.json", field=name)
         return value
 
     @property
