@@ -3,7 +3,8 @@
 from tokenworks.quote.carry import Carried, carry
 from tokenworks.quote.porting import Ask, porting
 from tokenworks.quote.request import inline_models, read_request
-from tokenworks.quote.story import architecture, quote
+from tokenworks.quote.story import architecture, problems, quote, resolved
 from tokenworks.quote.whatif import compare
 
 __all__ = ["Ask", "Carried", "architecture", "carry", "compare", "inline_models", "porting", "quote", "read_request"]
+__all__ = ["architecture", "compare", "inline_models", "problems", "quote", "read_request", "resolved"]
