@@ -7,7 +7,9 @@ from tokenworks.deliver.answers import (
     explanation,
     fabric,
     grid,
+    law_coverage,
     law_diff,
+    law_lists,
     memo,
     model,
     predictions,
@@ -19,6 +21,7 @@ from tokenworks.deliver.answers import (
 )
 from tokenworks.deliver.carry import carry
 from tokenworks.deliver.choice import swept, why_not, without_rules
+from tokenworks.deliver.law_figures import grid_csv, grid_svg, timeline_svg
 from tokenworks.deliver.market import market
 from tokenworks.deliver.porting import porting
 from tokenworks.deliver.validation import plot, validation, validation_page
@@ -34,7 +37,11 @@ __all__ = [
     "explanation",
     "fabric",
     "grid",
+    "grid_csv",
+    "grid_svg",
+    "law_coverage",
     "law_diff",
+    "law_lists",
     "market",
     "memo",
     "model",
@@ -47,6 +54,7 @@ __all__ = [
     "swept",
     "text",
     "timeline",
+    "timeline_svg",
     "validation",
     "validation_page",
     "verdicts",
