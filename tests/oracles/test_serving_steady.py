@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from tokenworks.perf import serving
+from tokenworks.perf import serving, serving_open
 from tokenworks.perf.serving import Lengths, Replica
 from tokenworks.perf.serving_constants import ServingConstants
 from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.perf.serving_step import Load
 from tokenworks.records import Hardware
 from tokenworks.simulate.core import Engine
 from tokenworks.simulate.requests import poisson
@@ -45,11 +44,11 @@ def test_tokens_take_as_long_as_simulated(arch: Architecture, tp: int, share: fl
     """Mean time per output token within 5 % at a fifth and at half of the greatest rate."""
     replica, lengths = build(arch, tp), Lengths(1000, 300)
     rate = share * float(serving.max_throughput(replica, lengths).requests)
-    steady = serving.at_rate(replica, lengths, rate)
+    steady = serving_open.at_rate(replica, lengths, rate)
     slots = int(steady.capacity)
 
     def step(batch: Any, context: Any, prompt: Any) -> Any:
-        return serving.mixed_step(replica, Load(batch, context / np.maximum(batch, 1), prompt, 1000.0)).time
+        return serving_open.engine_step(replica, lengths, batch, context / np.maximum(batch, 1), prompt)
 
     table = tabulate(step, min(slots, 2048), 8192, float(lengths.context))
     farm = Farm(1, Engine(slots, slots * 1150, 8192))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokenworks import units
-from tokenworks.deliver import tables, words
+from tokenworks.deliver import choice, tables, words
 from tokenworks.deliver.render import as_text
 from tokenworks.deliver.tables import Block, Lines, Table, simple
 from tokenworks.language import Text, Translator
@@ -15,7 +15,7 @@ from tokenworks.records import Line, Shipment, Verdict
 
 def text(quote: Mapping[str, Any], say: Translator) -> str:
     """A quote for a terminal."""
-    return as_text(tables.blocks(quote, say))
+    return as_text([*tables.blocks(quote, say), *([found] if (found := choice.sure(quote, say)).lines else [])])
 
 
 def stats(quote: Any, say: Translator) -> str:

@@ -116,7 +116,7 @@ def work_between(between: Column, checkpoint: Column) -> Column:
     """Seconds of work between checkpoints: Young's interval, within 0.001 and 10 times the time between failures;
     next to nothing where a checkpoint costs nothing."""
     work = np.maximum(checkpoint_interval(checkpoint, between), 1e-3 * between)
-    return np.where(np.asarray(checkpoint) > 0, np.minimum(work, between * 10.0), 1e-9 * between)
+    return np.where(checkpoint > 0, np.minimum(work, between * 10.0), 1e-9 * between)
 
 
 def time_to_train(tokens: Column, rate: Column, chips: Column, reliability: Reliability) -> Column:

@@ -1,4 +1,4 @@
-"""Serving: step times, steady state at a concurrency or a rate, greatest throughput, separate pools.
+"""Serving: step times, steady state at a concurrency, greatest throughput, separate pools.
 
 Everything broadcasts: the columns of a plan, batches, lengths and rates may be arrays. Source of the forms:
 a study of 1,792 published serving points and 577 throughput runs (catalog/data/calibration/serving.yaml).
@@ -6,7 +6,6 @@ a study of 1,792 published serving points and 577 throughput runs (catalog/data/
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +19,6 @@ from tokenworks.records import Hardware
 from tokenworks.workload.architecture import Architecture
 
 _PASSES = 6  # of the fixed points; the fourth moves the answer by less than 0.1 %
-_HALVINGS = 20  # of the logarithm of the batch: to 1e-5 of it
-_LEAST = 1e-3  # sequences: the smallest batch that is tried
-_FULL = 0.98  # utilisation beyond which an open queue is called overloaded
 _TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means
 
 
@@ -185,67 +181,6 @@ def _tpot_tail(replica: Replica, batch: Column, lengths: Lengths, tpot: Column) 
     others = np.maximum(np.asarray(batch) - 0.5, 0.0)
     more = 2.33 * np.sqrt(others) / output * _interference(replica, batch, lengths)
     return tpot + replica.constants.interference * more
-
-
-def at_batch(replica: Replica, lengths: Lengths, batch: Column) -> Steady:
-    """Steady state with Poisson arrivals that keep `batch` sequences decoding (open loop): by Little's law
-    the rate is B / (osl TPOT). A prompt waits as in M/D/1 for the prefills before it (mean
-    rho / 2 / (1 - rho) of a prompt's time; Pollaczek 1930)."""
-    k, room = replica.constants, places(replica, lengths)
-    batch = np.asarray(batch, dtype=float)
-    output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
-    own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
-    tpot = tpot_at(replica, batch, lengths)
-    requests = batch / (output * tpot)
-    busy = np.maximum(requests * marginal, batch / np.maximum(room, 1e-9))
-    safe = np.clip(requests * marginal, 0.0, _FULL)
-    wait = safe / 2.0 / (1.0 - safe) * marginal
-    around = np.where(np.asarray(replica.plan.dp) > 1, k.dp_wait, 0.5) * tpot
-    first = k.open_fixed * k.ttft_fixed + own + 2.0 * around
-    tail = first + _TAIL * (wait + around)
-    return Steady(
-        batch, room, first + wait, tpot, np.maximum(tail, first + wait),
-        _tpot_tail(replica, batch, lengths, tpot), requests, batch / tpot, busy,
-    )  # fmt: skip
-
-
-def at_rate(replica: Replica, lengths: Lengths, rate: Column) -> Steady:
-    """Steady state with `rate` requests per second offered to one replica (Poisson). Where the rate cannot
-    be held, the replica runs full: utilisation says by how much, and the first token has no mean."""
-    wanted = np.asarray(rate, dtype=float)
-    batch = _largest(replica, lengths, lambda s: s.requests <= wanted)
-    state = at_batch(replica, lengths, batch)
-    over = wanted > state.requests * (1.0 + 1e-3)
-    busy = np.where(over, wanted / np.maximum(state.requests, 1e-12), state.utilisation)
-    return state._replace(utilisation=busy)
-
-
-def within(replica: Replica, lengths: Lengths, ttft: Column = np.inf, tpot: Column = np.inf) -> Steady:
-    """The most loaded steady state of a replica whose 99th percentiles stay within `ttft` and `tpot` (s),
-    with Poisson arrivals; a batch of 0.001 where none does (check ttft_p99 and tpot_p99)."""
-    return at_batch(
-        replica,
-        lengths,
-        _largest(
-            replica,
-            lengths,
-            lambda s: (s.ttft_p99 <= ttft) & (s.tpot_p99 <= tpot) & (s.utilisation <= 1.0),
-        ),
-    )
-
-
-def _largest(replica: Replica, lengths: Lengths, accepted: Callable[[Steady], Column]) -> Column:
-    """The greatest batch up to capacity that is accepted, by halving the logarithm of the batch.
-    `accepted` must be true below some batch and false above."""
-    room = np.maximum(places(replica, lengths), _LEAST)
-    passed = accepted(at_batch(replica, lengths, room))
-    low, high = np.full(np.shape(passed), np.log(_LEAST)), np.broadcast_to(np.log(room), np.shape(passed))
-    low = np.where(passed, high, low)
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        passed = accepted(at_batch(replica, lengths, np.exp(middle)))
-        low, high = np.where(passed, middle, low), np.where(passed, high, middle)
-    return np.exp(low)
 
 
 def max_throughput(replica: Replica, lengths: Lengths, batch_max: Column = np.inf) -> Steady:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -93,6 +94,12 @@ def arithmetic(hardware: Hardware, precision: str) -> Arithmetic:
     return Arithmetic(hardware.peak[wide], 16, PRECISION_BYTES[precision], PRECISION_BYTES[precision] < 1.0)
 
 
+def rates_used(arch: Architecture, precision: str) -> frozenset[str]:
+    """Names of the rates of a chip that serving a model at a weight precision may ask for."""
+    own = {name for p in (precision, attention_precision(arch, precision)) for name, _ in _ARITHMETIC.get(p, ())}
+    return frozenset({"bf16", "fp16", *own, *({"fp32"} if precision == "fp32" else ())})
+
+
 @dataclass(frozen=True, slots=True)
 class LayerWork:
     """Weights (elements) and sizes of one kind of layer, from workload's table of matrices.
@@ -123,6 +130,7 @@ class LayerWork:
         return self.attention is not None and self.attention.kind in ("linear", "mamba")
 
 
+@lru_cache(maxsize=64)
 def layer_works(arch: Architecture) -> tuple[LayerWork, ...]:
     """One `LayerWork` per kind of layer."""
     return tuple(_work(layer, count, arch.hidden) for layer, count in arch.layers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory
-from tokenworks.perf.serving_step import Load as StepLoad
+from tokenworks.perf import serving_open as perf_open
 from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
 from tokenworks.simulate import tables
@@ -28,7 +28,8 @@ def confirm(design: Mapping[str, Any], replica: perf.Replica) -> Mapping[str, An
     farm = farm_of(replica, {**design, "replicas": 1})
     rate = job["requests_per_second"] / design["replicas"]
     stream = arrivals.poisson(rate, REQUESTS, (job["input"], job["output"]), seed=0)
-    found = simulate.summary(simulate.simulate(stream, farm, step_table(replica, farm)))
+    table = step_table(replica, farm, perf.Lengths(float(job["input"]), float(job["output"])))
+    found = simulate.summary(simulate.simulate(stream, farm, table))
     holds = found["state"] != "overloaded"
     for name, asked in (("ttft_s", job["ttft_p99"]), ("tpot_s", job["tpot_p99"])):
         p99 = found[name]["p99"]
@@ -48,14 +49,12 @@ def farm_of(replica: perf.Replica, design: Mapping[str, Any]) -> simulate.Farm:
     return simulate.Farm(max(1, int(design["replicas"])), engine, "least_loaded")
 
 
-def step_table(replica: perf.Replica, farm: simulate.Farm) -> tables.StepTable:
-    """Seconds of a step by batch, cached tokens and prompt tokens, from the performance model."""
-    ranks = np.asarray(replica.plan.dp, dtype=float)
+def step_table(replica: perf.Replica, farm: simulate.Farm, lengths: perf.Lengths) -> tables.StepTable:
+    """Seconds of a step by batch, cached tokens and prompt tokens: the steady state's own steps."""
 
     def seconds(batch: Any, context: Any, prompt: Any) -> Any:
         each = np.asarray(context, dtype=float) / np.maximum(batch, 1.0)
-        load = StepLoad(batch, each, prompt, prompt, ranks)
-        return perf.mixed_step(replica, load).time  # a token passes all stages, however many work side by side
+        return perf_open.engine_step(replica, lengths, batch, each, prompt)
 
     context = farm.engine.cache / farm.engine.slots
     return tables.tabulate(seconds, farm.engine.slots, farm.engine.chunk, context)

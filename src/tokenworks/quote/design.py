@@ -23,6 +23,7 @@ from tokenworks.workload import flops_per_token
 
 RECOMPUTE = ("none", "selective", "full")
 ACQUIRE = ("buy", "rent")
+NOTICED = 0.01  # share of a country's mean electric power from which a factory is warned of
 MAKE = {"Train": "train", "Serve": "serve", "RunOn": "run_on"}
 
 
@@ -65,6 +66,12 @@ def _float(one: Designs, name: str) -> float | None:
 
 def _whole(one: Designs, name: str, default: int = 1) -> int:
     return int(one[name][0]) if name in one.columns else default
+
+
+def design_id(state: State, row: int) -> str:
+    """The id by which a quote calls a row."""
+    one = state.designs.take(np.array([row]))
+    return str(_identity(state.problem, one, state.problem.offers[int(one["system"][0])])["id"])
 
 
 def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
@@ -133,7 +140,7 @@ def _job(problem: Problem, one: Designs) -> Mapping[str, Any]:
 # ------------------------------------------------------------------------------------------ predicted
 
 
-def _evidence(problem: Problem, offer: Offer) -> tuple[str, ...]:
+def evidence_class(problem: Problem, offer: Offer) -> tuple[str, ...]:
     """The evidence class of a training design: everything it needs is stated."""
     table = problem.world.calibration["training"]
     family = software.training(offer.chip, problem.world.date.year)[1].family
@@ -145,9 +152,9 @@ def _evidence(problem: Problem, offer: Offer) -> tuple[str, ...]:
     )
 
 
-def _rate_bar(problem: Problem, offer: Offer) -> Bar | None:
+def rate_bar(problem: Problem, offer: Offer) -> Bar | None:
     """The interval of a training design's tokens per second."""
-    return bar_of(problem.world, "training", "tokens_per_s_per_chip", _evidence(problem, offer))
+    return bar_of(problem.world, "training", "tokens_per_s_per_chip", evidence_class(problem, offer))
 
 
 def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,7 +162,7 @@ def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: 
     the request fixes the horizon."""
     if not isinstance(problem.job, Train):
         return {}
-    rate = _rate_bar(problem, offer)
+    rate = rate_bar(problem, offer)
     figures = {
         "/energy_j": power["energy_j"],
         "/carbon_kg": power["carbon_kg"],
@@ -164,7 +171,7 @@ def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: 
     }
     time = None if rate is None else rate.inverted()
     return {
-        "bars": shown(rate, _evidence(problem, offer)),
+        "bars": shown(rate, evidence_class(problem, offer)),
         "intervals": derived({} if problem.request.horizon else figures, time),
     }
 
@@ -183,7 +190,7 @@ def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     floor, ceiling = (float(np.ravel(v)[0]) for v in (step.floor, step.ceiling))
     best = float(one["time"][0] * floor / one["step_time"][0])
     tokens = float(one["tokens_per_s"][0] * one["step_time"][0])
-    rate = _rate_bar(problem, offer)
+    rate = rate_bar(problem, offer)
     time = None if rate is None else rate.inverted()
     return {
         "predicted": {
@@ -280,7 +287,12 @@ def _power(one: Designs, offer: Offer, problem: Problem) -> Mapping[str, Any]:
     height, full = float(offer.system.get("rack_units") or 1.0), float(c["rack_units"].value)
     if height >= full:  # sold as a whole rack
         rack = max(rack, draw)
-    count = site.racks(np.ceil(one["chips"][0] / size), min(height, full), draw, full, rack)
+    sold = np.ceil(one["chips"][0] / size)
+    count = site.racks(sold, min(height, full), draw, full, rack)
+    if offer.system.get("racks"):  # sold as a row of racks
+        count = sold * float(offer.system.get("racks") or 1.0)
+    if isinstance(problem.job, RunOn):  # a product is no rack
+        count = np.float64(0.0)
     return {
         "power_w": _float(one, "power"),
         "it_power_w": _float(one, "it_power"),
@@ -430,6 +442,10 @@ def _warnings(problem: Problem, one: Designs, offer: Offer, verdict: Verdict) ->
         )
     if offer.system.assumed:
         found.append(Text("no published server: a plain one of {n} chips is assumed", (("n", str(offer.node)),)))
+    share = _grid_share(one, problem)
+    if share is not None and share > NOTICED:
+        found.append(Text("draws {share} of the mean electric power of the country: a grid connection of that size is "
+                          "not assured", (("share", f"{share:.1%}"),)))  # fmt: skip
     if offer.chip.vendor in software.CLOUD_ONLY:
         found.append(Text("rented in its maker's own cloud; whether a region there offers it was not checked"))
     if isinstance(problem.job, Train) and training.constants(problem, offer).evidence != "generation":
@@ -442,6 +458,13 @@ def _warnings(problem: Problem, one: Designs, offer: Offer, verdict: Verdict) ->
             )
         )
     return found
+
+
+def _grid_share(one: Designs, problem: Problem) -> float | None:
+    """Facility power over the country's mean generation (its yearly sum over a year); None where it is unknown."""
+    place = problem.world.sites.get(problem.request.where)
+    yearly = None if place is None else place.get("generation")
+    return None if not yearly else float(one["power"][0]) / (float(yearly) / cost.YEAR)
 
 
 def _doubt(offer: Offer, name: str) -> bool:

@@ -14,7 +14,8 @@ CHIP = ("memory", "memory_bandwidth", "scaleup_bandwidth", "scaleup_domain", "sc
 SYSTEM = ("chips_per_node", "scaleup_domain", "unit_chips", "power", "scaleout_bandwidth", "rack_units")
 SITE = ("electricity_price", "carbon_intensity", "pue", "building_cost")
 CONSTANTS = ("chip_lifetime", "building_lifetime", "capital_charge_rate", "storage_share", "storage_power_share",
-             "operation_share", "mean_load", "server_share", "global_batch_tokens", "serve_horizon")  # fmt: skip
+             "operation_share", "mean_load", "server_share", "global_batch_tokens", "serve_horizon",
+             "design_error")  # fmt: skip
 
 
 def of_offer(offer: Offer) -> dict[str, Fact]:

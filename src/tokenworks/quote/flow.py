@@ -47,8 +47,13 @@ def simulate_design(content: Mapping[str, Any], name: str | None, load: Load, wo
         ttft=float(design["job"].get("ttft_p99") or np.inf),
         tpot=float(design["job"].get("tpot_p99") or np.inf),
     )
-    result = simulate.simulate(requests, farm, step_table(replica, farm))
+    result = simulate.simulate(requests, farm, step_table(replica, farm, mean_lengths(requests)))
     return {"schema": "tokenworks/simulation/1", "design": design["id"], **simulate.summary(result, level)}
+
+
+def mean_lengths(requests: arrivals.Requests) -> perf.Lengths:
+    """Mean tokens in and out."""
+    return perf.Lengths(float(np.mean(requests.input)), float(np.mean(requests.output)))
 
 
 def _find(content: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:

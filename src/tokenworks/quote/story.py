@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from tokenworks import catalog, law, workload
+from tokenworks import catalog, law, scenario, units, workload
 from tokenworks.errors import BadRequest
 from tokenworks.language import Text, text
 from tokenworks.quote import facts as ground
 from tokenworks.quote.confirm import confirm
 from tokenworks.quote.design import design, make, said
+from tokenworks.quote.uncertain import levers_of, sensitivity, uncertainty
 from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, Serve, System, Train, World
-from tokenworks.search import Found, search, serving
+from tokenworks.search import Found, search, serving, shared
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
+from tokenworks.search.run import Pass
 from tokenworks.search.shared import RENT, STANDINGS
 from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
@@ -52,25 +54,42 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
-    """Answer a request in a world. exhaustive: the search's bounds are off; the answer is the same.
+def quote(request: Request, world: World, exhaustive: bool = False, score: Pass | None = None) -> Quote:
+    """Answer a request in a world: see `answered`."""
+    return answered(request, world, exhaustive, score)[0]
+
+
+def answered(
+    request: Request, world: World, exhaustive: bool = False, score: Pass | None = None
+) -> tuple[Quote, Sequence[tuple[Problem, Found]]]:
+    """Answer a request in a world, with what each job's search found. exhaustive: the search's bounds are off; the
+    answer is the same. score: how an exhaustive search scores a block in one go (search/fused.py), or None.
 
     Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
     """
     started = time.perf_counter()
+    world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
-    found = [(problem, search(problem, exhaustive)) for problem in problems(request, world)]
+    found = [(problem, search(problem, exhaustive, score=score)) for problem in problems(request, world)]
     chosen = _together(request, found)
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
     barred: list[Mapping[str, Any]] = []
-    facts: dict[str, Fact] = ground.of_place(world, request.where)
+    product = all(isinstance(job, RunOn) for job in request.jobs)
+    facts: dict[str, Fact] = ground.of_place(_carried(world, request.where) if product else world, request.where)
     fronts: list[str] = []
     best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
+    sure: dict[str, Any] = {}
+    turning: dict[str, Any] = {}
     for (problem, result), rows in zip(found, chosen, strict=True):
         state = result.state
         own = _confirmed(problem, result, rows)
+        if len(rows):
+            moving = levers_of(state)
+            sure[make(problem)], shares = uncertainty(state, moving, rows)
+            turning[make(problem)] = sensitivity(state, moving, int(rows[0]))
+            own = [{**d, "best_share": shares.get(int(r), 0.0)} for d, r in zip(own, rows, strict=True)]
         shown += own
         on_front = {int(r) for r in front(state.designs, preference(state))} if len(state.designs) else set()
         fronts += [d["id"] for d, r in zip(own, rows, strict=True) if int(r) in on_front]
@@ -87,23 +106,29 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
         "id": _identity(request, world),
         "version": VERSION,
         "request": request.source,
-        "world": {
-            "date": world.date.isoformat(),
-            "catalog": world.catalog,
-            "law_known_to": world.law_known_to.isoformat(),
-            "stale": world.stale,
-            "scenarios": list(world.scenarios),
-        },
+        "world": _known(world),
         "search": _search(found),
         "best": best,
         "front": fronts,
+        "uncertainty": sure,
+        "sensitivity": turning,
         "infeasible": _infeasible(found, chosen),
         "designs": shown,
         "apart": apart,
         "barred": barred,
         "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
-    return Quote(content, time.perf_counter() - started)
+    return Quote(content, time.perf_counter() - started), found
+
+
+def _known(world: World) -> Mapping[str, Any]:
+    return {
+        "date": world.date.isoformat(),
+        "catalog": world.catalog,
+        "law_known_to": world.law_known_to.isoformat(),
+        "stale": world.stale,
+        "scenarios": list(world.scenarios),
+    }
 
 
 # ---------------------------------------------------------------------------------------- problems
@@ -144,11 +169,22 @@ def _problem(request: Request, world: World, job: Job) -> Problem:
     field = f"make.{type(job).__name__.lower()}.model"
     arch = architecture(job.model, world, field)
     if isinstance(job, RunOn):
+        world = _carried(world, request.where)
         chip = world.chips[catalog.resolve(world, "chips", job.chip, "make.run_on.chip")]
         good, apart = _one_chip(chip)
     else:
         good, apart = offers(world, request.limits.chips, KINDS)
     return Problem(request, world, job, arch, good, apart)
+
+
+def _carried(world: World, where: str) -> World:
+    """The world of a product that carries its own chip: no hall, no cooling plant, no storage beside it."""
+    source = "definition: a product carries its own chip"
+    nothing = {n: Fact(0.0, "share", source) for n in ("storage_share", "storage_power_share")}
+    site = world.sites[where]
+    alone = {"pue": Fact(1.0, "ratio", source), "building_cost": Fact(0.0, "USD/W", source)}
+    sites = {**world.sites, where: replace(site, facts={**site.facts, **alone})}
+    return replace(world, sites=sites, constants={**world.constants, **nothing})
 
 
 def _one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
@@ -256,10 +292,12 @@ def _barred(problem: Problem, found: Found) -> list[Mapping[str, Any]]:
     """Chips that the law bars at every size that was judged."""
     by_chip: dict[str, Any] = {}
     followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
-    for (system, _), verdict in found.state.verdicts.items():
+    for (system, chips), verdict in found.state.verdicts.items():
         offer = problem.offers[system]
-        if law.standing(verdict, followed) == "barred":
-            by_chip.setdefault(offer.chip.id, (offer, verdict))
+        if law.standing(verdict, followed) == "barred" and offer.chip.id not in by_chip:
+            # judged by itself: a verdict for columns shows the figures of one cell of many
+            own = law.judge(shared.shipment(problem, offer, chips), problem.world)
+            by_chip[offer.chip.id] = (offer, own)
     return [
         {
             "make": make(problem),
@@ -315,10 +353,24 @@ def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) 
         why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
         nearest = None
         if value is not None:
-            change = Text("{limit} = {value} would let a design in", (("limit", limit), ("value", f"{value:.4g}")))
+            change = Text(
+                "{limit} = {value} would let a design in", (("limit", limit), ("value", _least(limit, value)))
+            )
             nearest = {"change": limit, "value": value, **said(change)}
         return {"make": make(problem), "binding": {"limit": limit, **said(why)}, "nearest": nearest}
     return None
+
+
+def _least(limit: str, value: float) -> str:
+    """The value of a limit in the unit that a request states it in, rounded up so that it does let a design in."""
+    up = value * 1.0051  # three digits are shown, and none may round below the value
+    if limit.startswith("limits.budget"):
+        return units.money(up)
+    if limit == "limits.power":
+        return units.prefixed(up, "W", 4)
+    if limit.endswith("within"):
+        return units.duration(up)
+    return f"{up:.4g}"
 
 
 def _relaxed(problem: Problem) -> tuple[str, float] | None:

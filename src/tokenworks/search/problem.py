@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,13 @@ class Offer:
     hardware: Hardware
     node: int  # chips per node: the smallest number that is sold
 
+    @cached_property
+    def unit(self) -> tuple[float, float]:
+        """Chips of a sold unit, and its IT power (chips' own power where the system's is unknown)."""
+        size = float(self.system.get("unit_chips") or self.node)
+        draw = self.system.get("power")
+        return size, float(draw) if draw else size * float(self.hardware.power)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -32,6 +40,7 @@ class Problem:
     architecture: Architecture
     offers: tuple[Offer, ...]
     apart: Mapping[str, tuple[str, ...]]  # system id -> names of the facts that are missing
+    fixed: Mapping[str, int] = field(default_factory=dict)  # axes of the space that are held at a value
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,10 @@ class State:
     verdicts: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)  # (offer, chips) -> verdict
     nearest: Mapping[str, float] = field(default_factory=dict)  # limit -> least value that would let one in
     notes: tuple[Text, ...] = ()
+    binding: tuple[str, str] = (
+        "",
+        "",
+    )  # the reason that took the last design away, and its limit; "" while some are in
     exhaustive: bool = False
     dead: Bools | None = None
     copies: int = 1  # designs that a row stands for: all its networks until it is wired
@@ -80,13 +93,16 @@ class State:
     def _more(self, counts: Mapping[str, int], reason: str, n: int) -> Mapping[str, int]:
         return {**counts, reason: counts.get(reason, 0) + n * self.copies}
 
-    def keep(self, rows: Bools, reason: str) -> State:
-        """Keep the marked rows and count the others under `reason`."""
-        if self.dead is not None:
-            state = self.count(reason, int(np.count_nonzero(self.live & ~rows)))
-            return replace(state, dead=~(self.live & rows))
-        gone = int(len(rows) - np.count_nonzero(rows))
-        return replace(self.count(reason, gone), designs=self.designs.take(rows)) if gone else self
+    def keep(self, rows: Bools, reason: str, limit: str = "") -> State:
+        """Keep the marked rows and count the others under `reason`; `limit`: what of the request it rests on."""
+        live = self.live
+        kept = live & rows
+        gone = int(np.count_nonzero(live)) - int(np.count_nonzero(kept))
+        if not gone:
+            return self
+        last = (reason, limit) if not kept.any() else self.binding
+        state = replace(self.count(reason, gone), binding=last)
+        return replace(state, designs=self.designs.take(kept)) if self.dead is None else replace(state, dead=~kept)
 
     def within(self, values: Floats, most: Floats | float, reason: str, limit: tuple[str, float] = ("", 1.0)) -> State:
         """Keep rows of `values` up to `most`. Where that leaves none, remember under limit[0] the least value,
@@ -96,7 +112,7 @@ class State:
         state = self
         if limit[0] and live.any() and not (rows & live).any():
             state = self.with_nearest(limit[0], float(np.min(values[live]) / limit[1]))
-        return state.keep(rows, reason)
+        return state.keep(rows, reason, limit[0])
 
     def settle(self) -> State:
         """Take the marked rows out."""

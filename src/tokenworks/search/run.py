@@ -18,7 +18,12 @@ Pass = Callable[[State], State]
 
 def _at_once(problem: Problem, exhaustive: bool) -> Iterable[State]:
     """Serving has no bounds and few splits: one block, and nothing to switch off."""
-    return [serving.candidates(problem)]
+    state = serving.candidates(problem)
+    held = np.ones(len(state.designs), np.bool_)
+    for name, value in problem.fixed.items():
+        if name in state.designs.columns and name != "chips":  # of a replica here; the factory's follow from the load
+            held &= state.designs[name] == value
+    return [state.keep(held, "not the split that was asked about")]
 
 
 # Training knows its number of chips from the start; serving learns it from the load a replica carries.
@@ -49,23 +54,39 @@ class Found:
     emptied_by: str | None
 
 
-def search(problem: Problem, exhaustive: bool = False) -> Found:
+def unscreened(state: State) -> State:
+    """Judge every design, and let all of them through as lawful: what the rules change."""
+    judged = shared.judge_all(state)
+    return replace(judged, designs=judged.designs.with_(standing=np.zeros(len(judged.designs), np.int64)))
+
+
+def search(
+    problem: Problem, exhaustive: bool = False, screen: Pass = shared.screen, score: Pass | None = None
+) -> Found:
     """Run one job's passes, block by block, in order. "Nothing feasible" is an answer: see Found.emptied_by.
 
     exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
+    screen: the pass that stands for the law. score: a pass that does an exhaustive training search's work in one go
+    (search/fused.py), before the others.
     """
-    blocks, passes = PASSES[type(problem.job)]
-    last, done = -1, []
+    blocks, every = PASSES[type(problem.job)]
+    passes = tuple(screen if step is shared.screen else step for step in every)
+    if score is not None and exhaustive and isinstance(problem.job, Train):
+        passes = (score, *passes)
+    last, done, binding = -1, [], ("", "")
     for state in blocks(problem, exhaustive):
         here = 0 if len(state.designs) else None
         for k, step in enumerate(passes):
             state = step(state)
             if here is not None and np.any(state.live):
                 here = k + 1
-        last = max(last, -1 if here is None else here)
+        here = -1 if here is None else here
+        if here > last or not binding[0]:
+            binding = state.binding
+        last = max(last, here)
         done.append(state)
     names = ["candidates", *(step.__name__ for step in passes)]
-    whole = joined(problem, done)
+    whole = replace(joined(problem, done), binding=binding)
     return Found(whole, None if len(whole.designs) else names[last + 1])
 
 

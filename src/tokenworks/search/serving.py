@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory as perf_memory
+from tokenworks.perf import serving_open as perf_open
+from tokenworks.perf.serving_columns import constants_columns, gathered, hardware_columns
 from tokenworks.perf.serving_constants import ServingConstants
-from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.records import Designs, RunOn, Serve
+from tokenworks.perf.serving_plan import ServingPlan, rates_used
+from tokenworks.records import Designs, Hardware, Ints, RunOn, Serve
 from tokenworks.search import shared, software, space
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.training import hardware
@@ -60,16 +63,45 @@ def _precisions(problem: Problem, offer: Offer) -> tuple[str, ...]:
 
 
 def replica(problem: Problem, designs: Designs, offer: Offer, precision: str) -> perf.Replica:
-    """The columns of the designs as the performance model names them."""
+    """The columns of the designs of one offer as the performance model names them."""
+    plan = plan_columns(designs, precision)
+    return perf.Replica(problem.architecture, hardware(offer, precision), plan, constants(problem, offer))
+
+
+def plan_columns(designs: Designs, precision: str) -> ServingPlan:
+    """The designs' splits, at one precision."""
     cache = CACHE if precision.startswith(("fp8", "mxfp8", "nvfp4")) else WIDE_CACHE
-    plan = ServingPlan(
+    return ServingPlan(
         tp=designs["tp"], dp=designs["dp"], pp=designs["pp"], ep=designs["ep"], weights=precision, kv=cache
     )
+
+
+def constants(problem: Problem, offer: Offer) -> ServingConstants:
+    """The calibration of the offer's chip under the engine that runs on it."""
     table = problem.world.calibration["serving"]
-    constants = ServingConstants.from_calibration(
+    return ServingConstants.from_calibration(
         table, offer.chip.generation, offer.chip.vendor, software.serving(offer.chip)
     )
-    return perf.Replica(problem.architecture, hardware(offer, precision), plan, constants)
+
+
+def batches(state: State) -> Iterator[tuple[Ints, perf.Replica]]:
+    """Rows that the performance model takes in one call: one precision, of all offers whose chips have rates
+    of the same precisions."""
+    d, problem = state.designs, state.problem
+    kinds: dict[tuple[int, frozenset[str]], dict[int, Hardware]] = {}
+    pairs = np.unique(np.stack([d["system"], d["precision"]]), axis=1)
+    for system, precision in pairs.T.tolist():
+        box = hardware(problem.offers[system], PRECISIONS[precision])
+        used = rates_used(problem.architecture, PRECISIONS[precision]) - ({"fp16"} if "bf16" in box.peak else set())
+        box = replace(box, peak={p: rate for p, rate in box.peak.items() if p in used})
+        kinds.setdefault((precision, frozenset(box.peak)), {})[system] = box
+    known = {system: constants(problem, problem.offers[system]) for system in np.unique(pairs[0]).tolist()}
+    for (precision, _), boxes in kinds.items():
+        rows = np.flatnonzero((d["precision"] == precision) & np.isin(d["system"], list(boxes)))
+        place = np.searchsorted(list(boxes), d["system"][rows])
+        fitted = gathered(constants_columns([known[s] for s in boxes]), place)
+        box = hardware_columns([boxes[s] for s in d["system"][rows].tolist()])
+        yield rows, perf.Replica(problem.architecture, box, plan_columns(d.take(rows), PRECISIONS[precision]), fitted)
 
 
 def fit(state: State) -> State:
@@ -78,8 +110,7 @@ def fit(state: State) -> State:
     if not len(d):
         return state
     needed, usable = np.zeros(len(d)), np.zeros(len(d))
-    for rows, offer, precision in state.groups(PRECISIONS):
-        r = replica(state.problem, d.take(rows), offer, precision)
+    for rows, r in batches(state):
         one = (1.0, lengths(state.problem).context)
         parts = perf_memory.memory_parts(r.arch, r.hardware, r.plan, one, r.constants)
         needed[rows] = sum(np.broadcast_to(p, rows.shape) for p in parts.values())
@@ -104,9 +135,8 @@ def _loaded(state: State) -> State:
     ttft, tpot = serve.ttft_p99 or np.inf, serve.tpot_p99 or np.inf
     names = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
     columns = {name: np.zeros(len(d)) for name in names}
-    for rows, offer, precision in state.groups(PRECISIONS):
-        r = replica(problem, d.take(rows), offer, precision)
-        steady = perf.within(r, lengths(problem), ttft, tpot)
+    for rows, r in batches(state):
+        steady = perf_open.within(r, lengths(problem), ttft, tpot)
         for name in names:
             columns[name][rows] = getattr(steady, name)
     keeps = (columns["ttft_p99"] <= ttft) & (columns["tpot_p99"] <= tpot) & (columns["batch"] >= 1.0)
@@ -196,8 +226,7 @@ def _alone(state: State) -> State:
     assert isinstance(problem.job, RunOn)  # a contract between passes
     n = len(d)
     first, each = np.zeros(n), np.zeros(n)
-    for rows, offer, precision in state.groups(PRECISIONS):
-        r = replica(problem, d.take(rows), offer, precision)
+    for rows, r in batches(state):
         first[rows] = perf.prefill_time(r, lengths(problem).input)
         each[rows] = perf.token_time(r, 1.0, lengths(problem).context)
     period = first + each * problem.job.output

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ BATCH_TOLERANCE = 0.125  # how far the global batch may move to divide evenly
 REPLICA_MAX = 64  # chips of one serving replica
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainingShape:
     """What the splits of a training job depend on. domain: chips of the offer's scale-up domain. global_batch:
     the wanted one, sequences."""
@@ -47,6 +47,7 @@ class TrainingShape:
     sequence: int
     global_batch: float
     domain: int
+    fixed: Mapping[str, int] = field(default_factory=dict)  # axes held at a value, on its list or not
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def kinds(architecture: Architecture) -> frozenset[str]:
 def _training_axes(shape: TrainingShape) -> dict[str, Ints]:
     """Every axis of the product but the cluster size."""
     routed, depth = experts(shape.architecture), shape.architecture.depth
-    return {
+    axes = {
         "tp": np.array([t for t in TENSOR if t <= shape.domain]),
         "pp": np.array([p for p in PIPELINE if p <= depth]),
         "vpp": np.array(VIRTUAL),
@@ -121,11 +122,17 @@ def _training_axes(shape: TrainingShape) -> dict[str, Ints]:
         "recompute": np.array(RECOMPUTE),
         "zero": np.array(ZERO),
     }
+    return {name: np.array([shape.fixed[name]]) if name in shape.fixed else axis for name, axis in axes.items()}
+
+
+def oversubscriptions(fixed: Mapping[str, int]) -> tuple[int, ...]:
+    """The networks that are tried."""
+    return (fixed["oversubscription"],) if "oversubscription" in fixed else OVERSUBSCRIPTION
 
 
 def per_size(shape: TrainingShape) -> int:
     """How many designs the product has for one cluster size."""
-    return len(OVERSUBSCRIPTION) * math.prod(len(axis) for axis in _training_axes(shape).values())
+    return len(oversubscriptions(shape.fixed)) * math.prod(len(axis) for axis in _training_axes(shape).values())
 
 
 def training(shape: TrainingShape, sizes: Ints) -> Spanned:
@@ -137,7 +144,7 @@ def training(shape: TrainingShape, sizes: Ints) -> Spanned:
     if not len(sizes):
         return Spanned(Designs({}), 0, {})
     axes = {"chips": sizes, **_training_axes(shape)}
-    depth = shape.architecture.depth
+    routed, depth = experts(shape.architecture), shape.architecture.depth
     a = dict(zip(axes, np.ix_(*axes.values()), strict=True))
     model_parallel = a["tp"] * a["pp"] * a["cp"]
     dp = np.maximum(a["chips"] // model_parallel, 1)
@@ -145,24 +152,28 @@ def training(shape: TrainingShape, sizes: Ints) -> Spanned:
     rules = {
         "chips are not a multiple of tp x pp x cp": dp * model_parallel == a["chips"],
         "attention heads are not a multiple of tp": heads(shape.architecture) % a["tp"] == 0,
+        "tensor parallel does not reach beyond a scale-up domain": a["tp"] <= shape.domain,
+        "a pipeline has no more stages than layers": a["pp"] <= depth,
+        "experts are not a multiple of ep": (max(routed, 1) % a["ep"] == 0) if routed else (a["ep"] == 1),
         "expert parallel does not fit into data parallel": (dp * a["cp"]) % a["ep"] == 0,
         "virtual stages need a pipeline and enough layers": (a["vpp"] == 1)
         | ((a["pp"] > 1) & (a["pp"] * a["vpp"] <= depth)),
         "ZeRO 2 and 3 are not combined with a pipeline": (a["zero"] == 1) | (a["pp"] == 1),
         "global batch does not divide by dp x micro-batch": np.abs(batch / shape.global_batch - 1.0) <= BATCH_TOLERANCE,
     }
+    networks = len(oversubscriptions(shape.fixed))
     whole = tuple(len(axis) for axis in axes.values())
     keep, cut, left = np.ones((1,) * len(whole), np.bool_), {}, math.prod(whole)
     for reason, allowed in rules.items():
         keep = keep & allowed
         now = int(np.count_nonzero(keep)) * (math.prod(whole) // keep.size)
         if now < left:
-            cut[reason] = len(OVERSUBSCRIPTION) * (left - now)
+            cut[reason] = networks * (left - now)
         left = now
     places = np.nonzero(np.broadcast_to(keep, whole))
     columns: dict[str, Any] = {name: axis[at] for (name, axis), at in zip(axes.items(), places, strict=True)}
     columns["dp"] = columns["chips"] // (columns["tp"] * columns["pp"] * columns["cp"])
-    return Spanned(Designs(columns), len(OVERSUBSCRIPTION) * math.prod(whole), cut)
+    return Spanned(Designs(columns), networks * math.prod(whole), cut)
 
 
 def serving(architecture: Architecture, domain: int, systems: int, alone: bool) -> tuple[Designs, dict[str, Bools]]:

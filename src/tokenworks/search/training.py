@@ -34,13 +34,22 @@ def job(problem: Problem) -> Train:
 
 def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[State]:
     """The space in blocks of one offer and precision, small enough to stay in the processor's cache."""
-    pairs = [(k, p) for k, offer in enumerate(problem.offers) for p in software.training_precisions(offer.chip)]
+    pairs = [
+        (k, p)
+        for k, offer in enumerate(problem.offers)
+        for p in software.training_precisions(offer.chip)
+        if problem.fixed.get("precision", PRECISIONS.index(p)) == PRECISIONS.index(p)
+    ]
     sizes = [_sizes(problem, problem.offers[k], p, exhaustive) for k, p in pairs]
     every = sorted({(k, n) for (k, _), s in zip(pairs, sizes, strict=True) for n in s.tried.tolist()})
     verdicts = shared.judged(problem, every)
     for (k, precision), size in zip(pairs, sizes, strict=True):
         state = State(
-            problem, Designs({}), verdicts=verdicts, exhaustive=exhaustive, copies=len(space.OVERSUBSCRIPTION)
+            problem,
+            Designs({}),
+            verdicts=verdicts,
+            exhaustive=exhaustive,
+            copies=len(space.oversubscriptions(problem.fixed)),
         )
         yield candidates(state, k, precision, size)
 
@@ -58,7 +67,9 @@ def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
     """All splits of the cluster sizes of an offer in a precision; what does not divide is counted and left out."""
     problem, offer = state.problem, state.problem.offers[index]
     domain = int(offer.hardware.scaleup_domain)
-    shape = space.TrainingShape(problem.architecture, job(problem).sequence, global_batch(problem), domain)
+    shape = space.TrainingShape(
+        problem.architecture, job(problem).sequence, global_batch(problem), domain, problem.fixed
+    )
     found = space.training(shape, sizes.tried)
     n = len(found.designs)
     designs = (
@@ -73,8 +84,9 @@ def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
     each = space.per_size(shape)
     gone = {reason: n * each for reason, n in sizes.bounded.items()}
     dead = np.zeros(n, np.bool_) if state.exhaustive else None
+    binding = ("", "") if n else (next(iter([*reversed(list(found.cut)), *gone]), ""), "")
     spanned = found.spanned + sum(gone.values())
-    state = replace(state, designs=designs, spanned=spanned, cut=found.cut, bounded=gone, dead=dead)
+    state = replace(state, designs=designs, spanned=spanned, cut=found.cut, bounded=gone, dead=dead, binding=binding)
     return state if n or HUNGRY in gone else state.with_nearest("make.train.within", sizes.least)
 
 
@@ -83,6 +95,8 @@ def _sizes(problem: Problem, offer: Offer, precision: str, exhaustive: bool) -> 
     before anything is computed: chips too slow at their peak FLOP/s, and chips that alone draw too much power."""
     train, limits = job(problem), problem.request.limits
     every = space.counts(1, min(limits.chips_max or CHIPS_MAX, CHIPS_MAX), offer.node)
+    if "chips" in problem.fixed:
+        every = np.array([problem.fixed["chips"]], np.int64)
     flops = train.tokens * flops_per_token(problem.architecture, train.sequence).training_causal
     peak = float(hardware(offer, precision).peak.get(precision) or 0.0)
     least = flops / (peak * every[-1]) if peak and len(every) else np.inf
@@ -167,6 +181,11 @@ class Block:
         """All rows, or some of them."""
         some = self.designs if rows is None else self.designs.take(rows)
         return layout(self.problem, some, self.offer, self.precision)
+
+    @property
+    def constants(self) -> TrainingConstants:
+        """The calibration of the offer."""
+        return constants(self.problem, self.offer)
 
     def local(self) -> Local:
         """Parameters of a chip, per row."""

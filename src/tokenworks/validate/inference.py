@@ -9,10 +9,11 @@ import numpy as np
 
 from tokenworks.errors import BadRequest, TokenworksError, UnknownFact
 from tokenworks.perf.serving import decode_step, mixed_step
+from tokenworks.perf.serving_columns import constants_columns
 from tokenworks.perf.serving_memory import memory_parts
 from tokenworks.perf.serving_step import BOUNDS, Load
 from tokenworks.records import World
-from tokenworks.validate.inference_figures import Figures, Group, Job, compute, grouped, stack, stacked
+from tokenworks.validate.inference_figures import Figures, Group, Job, compute, grouped, stack
 from tokenworks.validate.inference_plan import planned
 from tokenworks.validate.inference_record import Assumed, read
 
@@ -40,7 +41,7 @@ def predict_all(records: Sequence[Mapping[str, Any]], world: World) -> list[Mapp
         assumptions.append(assumed)
     for rows in grouped(jobs):
         some = [jobs[row] for row in rows]
-        group = stack(some, stacked([job.run.replica.constants for job in some]))
+        group = stack(some, constants_columns([job.run.replica.constants for job in some]))
         columns = _columns(group, len(rows))
         for row, figures in zip(rows, columns, strict=True):
             place = places[row]

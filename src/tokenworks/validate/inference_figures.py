@@ -15,16 +15,16 @@ from tokenworks.perf.serving import (
     Replica,
     Steady,
     at_concurrency,
-    at_rate,
     disaggregated,
     max_throughput,
     mixed_step,
     places,
     prompt_time,
     token_time,
-    within,
 )
+from tokenworks.perf.serving_columns import hardware_columns
 from tokenworks.perf.serving_constants import ServingConstants
+from tokenworks.perf.serving_open import at_rate, within
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.perf.serving_step import Load
 from tokenworks.validate.inference_record import Run
@@ -101,11 +101,6 @@ def grouped(jobs: Sequence[Job]) -> list[list[int]]:
     return list(found.values())
 
 
-def stacked(constants: Sequence[ServingConstants]) -> ServingConstants:
-    """Constants as columns, one element each."""
-    return ServingConstants(**{n: np.array([getattr(c, n) for c in constants]) for n in ServingConstants.__slots__})
-
-
 def stack(jobs: Sequence[Job], constants: ServingConstants) -> Group:
     """Jobs of one kind as columns; `constants` holds a column per job in its last axis."""
     runs = [job.run for job in jobs]
@@ -114,11 +109,7 @@ def stack(jobs: Sequence[Job], constants: ServingConstants) -> Group:
     def column(get: Callable[[Run], Any]) -> Column:
         return np.array([get(r) for r in runs], dtype=float)
 
-    hardware = replace(
-        first.hardware,
-        peak={p: column(lambda r, p=p: r.replica.hardware.peak[p]) for p in first.hardware.peak},  # type: ignore[misc]
-        **{n: column(lambda r, n=n: getattr(r.replica.hardware, n)) for n in _HARDWARE},  # type: ignore[misc]
-    )
+    hardware = hardware_columns([r.replica.hardware for r in runs])
     hidden = np.array([r.hidden_drafts for r in runs])
 
     def plan(plans: Sequence[ServingPlan]) -> ServingPlan:
@@ -146,14 +137,6 @@ def stack(jobs: Sequence[Job], constants: ServingConstants) -> Group:
     )
 
 
-_HARDWARE = (
-    "memory",
-    "memory_bandwidth",
-    "scaleup_domain",
-    "scaleup_bandwidth",
-    "scaleout_bandwidth",
-    "oversubscription",
-)
 _PLAN = ("tp", "dp", "pp", "ep", "draft", "accept", "prefix")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from tokenworks.errors import BadRequest
 from tokenworks.language import text
-from tokenworks.perf.serving import Replica, at_concurrency, decode_step, max_throughput, places, prompt_time, within
+from tokenworks.perf.serving import Replica, at_concurrency, decode_step, max_throughput, places, prompt_time
+from tokenworks.perf.serving_open import within
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.validate.inference_figures import MS, Job
 from tokenworks.validate.inference_record import Assumed, Run, mapping, whole, widths

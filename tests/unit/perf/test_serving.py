@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tokenworks.errors import Defect
-from tokenworks.perf import serving
+from tokenworks.perf import serving, serving_open
 from tokenworks.perf.serving import Lengths, Pools, Replica
 from tokenworks.perf.serving_constants import ServingConstants, engine_family
 from tokenworks.perf.serving_memory import cache_per_sequence, capacity, memory_parts, weights_per_chip
@@ -242,19 +242,19 @@ def test_beyond_the_cache_requests_queue() -> None:
 
 def test_a_rate_obeys_littles_law() -> None:
     lengths = Lengths(1000, 500)
-    state = serving.at_rate(replica(), lengths, 2.0)
+    state = serving_open.at_rate(replica(), lengths, 2.0)
     assert float(state.requests) == pytest.approx(2.0, rel=1e-3)
-    assert float(state.batch) == pytest.approx(2.0 * 500 * float(state.tpot), rel=1e-3)
+    assert float(state.batch) == pytest.approx(float(state.requests) * 499 * float(state.tpot), rel=1e-3)
     assert float(state.utilisation) < 1.0
 
 
 def test_a_rate_too_high_is_said() -> None:
-    assert float(serving.at_rate(replica(), Lengths(1000, 500), 1e4).utilisation) > 1.0
+    assert float(serving_open.at_rate(replica(), Lengths(1000, 500), 1e4).utilisation) > 1.0
 
 
 def test_the_service_level_is_kept_and_used() -> None:
     lengths, tpot = Lengths(1000, 500), np.array([0.02, 0.03, 0.05, 0.1])
-    state = serving.within(replica(), lengths, 5.0, tpot)
+    state = serving_open.within(replica(), lengths, 5.0, tpot)
     assert np.all(state.tpot_p99 <= tpot * (1 + 1e-6))
     assert np.all(np.diff(state.requests) >= 0)
     assert float(state.tpot_p99[0]) == pytest.approx(0.02, rel=1e-3)
@@ -263,7 +263,7 @@ def test_the_service_level_is_kept_and_used() -> None:
 def test_the_most_tokens_exceed_any_steady_load() -> None:
     lengths = Lengths(1000, 500)
     most = serving.max_throughput(replica(), lengths)
-    held = serving.at_rate(replica(), lengths, 0.8 * float(most.requests))
+    held = serving_open.at_rate(replica(), lengths, 0.8 * float(most.requests))
     assert float(held.tokens) < float(most.tokens)
     fewer = serving.max_throughput(replica(), lengths, batch_max=16)
     assert float(fewer.batch) == 16
