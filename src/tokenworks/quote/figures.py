@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 D = r"/designs/(?P<n>\d+)"
-STUDY = "calibration/training.yaml: fitted on 649 published training runs"
+STUDY = "calibration/training.yaml and fitted.yaml: published training runs (catalog/data/runs)"
 SERVING = "calibration/serving.yaml: fitted on 1,792 serving points and 577 throughput runs"
 PLACE = ("fact:sites/{where}/electricity_price",)
 
