@@ -74,7 +74,9 @@ def test_fewer_layers_in_proportion(world: World) -> None:
     assert [layer for layer, _ in half.layers] == [layer for layer, _ in whole.layers]
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "The product that carries the model"), ("zh-Hant", "承載模型的產品")])
+@pytest.mark.parametrize(
+    ("language", "word"), [("en", "The product that carries the model"), ("zh-Hant", "承載模型的產品")]
+)
 def test_in_words(language: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["carry", "qwen3-vl-2b", *DAY, "--rate", "10 Hz", "--chip", "drive-thor", "--lang", language]) == 0
     assert word in " ".join(capsys.readouterr().out.split())
