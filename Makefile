@@ -32,6 +32,7 @@ test-all: test
 
 bench: setup
 	$(BIN)/python bench/quotes.py
+	$(BIN)/python bench/search.py
 
 web:
 	@echo "make web: not in this version" >&2; exit 2

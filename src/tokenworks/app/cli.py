@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "How a model fits each chip, and what it could change.",
         ),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
+        "sweep": ("tokenworks.app.sweeping", "sweep", "Answer a grid of requests, in shards that survive a kill."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),
         "fabric": ("tokenworks.app.parts", "fabric", "Count a network."),
         "model": ("tokenworks.app.parts", "model", "What a model is made of."),
@@ -48,7 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "schema": ("tokenworks.app.parts", "schema", "JSON Schema of an answer."),
     }
 )
-LATER = ("market", "sweep", "measure", "web")
+LATER = ("market", "measure", "web")
 INTERRUPTED = 130
 
 

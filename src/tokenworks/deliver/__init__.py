@@ -19,7 +19,7 @@ from tokenworks.deliver.answers import (
 )
 from tokenworks.deliver.buildout import buildout, buildout_page, buildout_plot
 from tokenworks.deliver.carry import carry
-from tokenworks.deliver.choice import why_not, without_rules
+from tokenworks.deliver.choice import swept, why_not, without_rules
 from tokenworks.deliver.porting import porting
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
@@ -46,6 +46,7 @@ __all__ = [
     "scenario_list",
     "simulation",
     "stats",
+    "swept",
     "text",
     "timeline",
     "validation",
