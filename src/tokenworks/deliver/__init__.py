@@ -19,6 +19,7 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
+from tokenworks.deliver.buildout import buildout, buildout_page, buildout_plot
 from tokenworks.deliver.carry import carry
 from tokenworks.deliver.choice import swept, why_not, without_rules
 from tokenworks.deliver.law_figures import grid_csv, grid_svg, timeline_svg
@@ -29,6 +30,9 @@ from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
+    "buildout",
+    "buildout_page",
+    "buildout_plot",
     "carry",
     "catalog_list",
     "check",

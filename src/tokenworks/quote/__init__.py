@@ -1,5 +1,6 @@
 """Quote: the one story, request + world -> Quote; and why any number is what it is."""
 
+from tokenworks.quote.buildout import Plan, buildout
 from tokenworks.quote.carry import Carried, carry
 from tokenworks.quote.porting import Ask, porting
 from tokenworks.quote.request import inline_models, read_request
@@ -8,3 +9,16 @@ from tokenworks.quote.whatif import compare
 
 __all__ = ["Ask", "Carried", "architecture", "carry", "compare", "inline_models", "porting", "quote", "read_request"]
 __all__ = ["architecture", "compare", "inline_models", "problems", "quote", "read_request", "resolved"]
+__all__ = [
+    "Ask",
+    "Carried",
+    "Plan",
+    "architecture",
+    "buildout",
+    "carry",
+    "compare",
+    "inline_models",
+    "porting",
+    "quote",
+    "read_request",
+]

@@ -57,7 +57,7 @@ def porting(ask: Ask, worlds: Iterable[World]) -> Mapping[str, Any]:
 
 def _table(ask: Ask, world: World) -> Mapping[str, Any]:
     arch = architecture(ask.model, world, "model")
-    present, later = _chips(ask, world)
+    present, later = launched(world, ask.chips, "--chip")
     rows = [_row(ask, world, arch, chip) for chip in present]
     return {
         "date": world.date.isoformat(),
@@ -71,16 +71,17 @@ def _table(ask: Ask, world: World) -> Mapping[str, Any]:
     }
 
 
-def _chips(ask: Ask, world: World) -> tuple[list[str], list[str]]:
-    """The ids of the chips asked for that are there on the date, and the names of those that are not yet."""
+def launched(world: World, names: Iterable[str], field_name: str) -> tuple[list[str], list[str]]:
+    """The ids of the chips named that are there on the world's date, and the names of those that are not yet.
+    Raises UnknownFact for a name that the catalog lacks."""
     found: list[str] = []
     later: list[str] = []
-    for i, name in enumerate(ask.chips):
+    for i, name in enumerate(names):
         ids = world.aliases["chips"].get(catalog.fold(name), ())
         if ids and not any(c in world.chips for c in ids):
             later.append(name)
             continue
-        found += [c for c in catalog.expand(world, "chips", name, f"--chips.{i}") if c not in found]
+        found += [c for c in catalog.expand(world, "chips", name, f"{field_name}.{i}") if c not in found]
     return found, later
 
 
