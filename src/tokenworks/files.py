@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,30 @@ class _Builder:
             pending.append(key)
         else:
             container[pending.pop()] = value
+
+
+def line_of(text: str, path: Sequence[str]) -> int | None:
+    """The line (from 1) on which the part of a YAML text starts that the path names: keys, and numbers of list
+    elements; the nearest part above it where the path leads nowhere. None where the text is no YAML.
+
+    >>> line_of("a: 1\\nb:\\n- c: 2\\n- d: 3\\n", ["b", "1"])
+    4
+    """
+    try:
+        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return None
+    line = None if node is None else node.start_mark.line + 1
+    for part in path:
+        inner: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            inner = next((v for k, v in node.value if k.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            inner = node.value[int(part)]
+        if inner is None:
+            break
+        node, line = inner, inner.start_mark.line + 1
+    return line
 
 
 def parse(text: str, name: str = "input", *, bytes_max: int = BYTES_MAX, depth_max: int = DEPTH_MAX) -> Any:

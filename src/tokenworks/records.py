@@ -63,7 +63,7 @@ class Chip(Entry):
 
     family: str = ""  # the plain word that names all variants: h100, ascend-910b
     generation: str = ""  # silicon generation, the key of calibration: hopper, cdna3, ascend-910b
-    kind: str = "datacentre"  # datacentre | workstation | consumer | edge | car
+    kind: str = "datacentre"  # datacentre | workstation | consumer | edge | car | withdrawn
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ class World:
     aliases: Mapping[str, Mapping[str, tuple[str, ...]]]  # kind -> folded spelling -> ids
     law_known_to: dt.date
     stale: bool = False
-    scenarios: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()  # laid over it, in order
+    overlays: Mapping[str, Any] = field(default_factory=dict)  # scenario documents of the catalog by name
+    market: Mapping[str, Any] = field(default_factory=dict)  # supply, shares of licences granted, demand: market room
 
 
 # -------------------------------------------------------------------------------------------- request

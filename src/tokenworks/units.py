@@ -150,6 +150,26 @@ def duration(seconds: float) -> str:
     return prefixed(seconds, "s")
 
 
+def energy(joules: float) -> str:
+    """Format an energy in watt-hours, as the trade does.
+
+    >>> energy(43.1e12)
+    '12 GWh'
+    """
+    return prefixed(joules / 3600.0, "Wh")
+
+
+def mass(kilograms: float) -> str:
+    """Format emissions in tonnes of CO2 equivalent.
+
+    >>> mass(5.9e6), mass(740.0)
+    ('5.9 kt CO2e', '740 kg CO2e')
+    """
+    if kilograms < 1e3:
+        return prefixed(kilograms, "kg CO2e")
+    return prefixed(kilograms / 1e3, "t CO2e")
+
+
 def money(usd: float) -> str:
     """Format US dollars.
 

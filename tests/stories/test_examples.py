@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from rich.cells import cell_len
 
 from tokenworks import catalog, deliver, files
 from tokenworks.app.cli import run
@@ -218,3 +219,54 @@ def test_requests_flow_through_a_design(
     assert answer["requests"]["finished"] == 300
     assert run(["simulate", str(path), *load]) == 0
     assert capsys.readouterr().out == first
+
+
+def test_a_product_stands_in_no_hall(examples: dict[str, Quote]) -> None:
+    content = examples[CAR].content
+    car = content["designs"][0]
+    assert car["racks"] == 0
+    assert car["power_w"] == car["it_power_w"] == pytest.approx(130)  # its chip's alone: no cooling plant, no storage
+    assert {content["facts"]["sites/JP/pue"]["value"], content["facts"]["sites/JP/building_cost"]["value"]} == {
+        0.0,
+        1.0,
+    }
+    assert car["bill"][0]["item"] == car["system_name"]
+
+
+def test_a_pod_of_sixteen_racks_is_counted_as_such(examples: dict[str, Quote]) -> None:
+    pods = [d for d in examples[SHENZHEN].content["designs"] if d["system"] == "cloudmatrix-384"]
+    assert pods
+    assert all(d["racks"] == 16 * d["units"] for d in pods)
+
+
+def test_every_barred_chip_is_shown_with_its_own_figures(examples: dict[str, Quote], facts: Catalog) -> None:
+    barred = {b["chip"]: b["reasons"][0]["values"] for b in examples[SHENZHEN].content["barred"]}
+    assert barred["amd-mi300x"]["tpp"] == "20919"
+    assert barred["nvidia-a100-sxm-80"]["density"] == "6.04"
+    assert barred["intel-gaudi3"]["density"] == "?"  # its die area is not published: never zero
+
+
+def test_what_a_country_s_grid_would_notice_is_said(examples: dict[str, Quote]) -> None:
+    said = [w["template"] for w in examples[US].content["designs"][0]["warnings"]]
+    assert any("mean electric power" in s for s in said)
+    assert not any("mean electric power" in w["template"] for w in examples[CAR].content["designs"][0]["warnings"])
+
+
+def test_a_withdrawn_chip_is_offered_only_by_name(facts: Catalog) -> None:
+    asked = yaml.safe_load((ROOT / "examples" / f"{ABU_DHABI}.yaml").read_text())
+    del asked["limits"]["power"]
+    named = {**asked, "limits": {**asked["limits"], "chips": ["b100"]}}
+    request = read_request(named)
+    assert {d["chip"] for d in quote(request, catalog.world(facts, request.when)).content["designs"]} == {"nvidia-b100"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hant"])
+@pytest.mark.parametrize("columns", ["80", "100", "160"])
+def test_text_fits_the_terminal(
+    columns: str, language: str, examples: dict[str, Quote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for name, found in examples.items():
+        said = deliver.text(found.content, Translator(language))
+        assert max(cell_len(line) for line in said.splitlines()) <= int(columns), name
+        assert found.content["designs"][0]["chip_name"].split()[0] in said

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from tokenworks import catalog, law, records
+from tokenworks import catalog, law, records, scenario
 from tokenworks import quote as story
 from tokenworks.validate.predict import predict as predict_runs
 
 LAST_DAY = dt.date(9999, 12, 31)  # published runs may be on any chip that the catalog knows
 
 
-class World:
-    """Where a World comes from: everything known and in force at a date."""
+class World(records.World):
+    """Everything known and in force at a date."""
 
-    @staticmethod
-    def at(date: dt.date, overlay: Path | None = None) -> records.World:
+    @classmethod
+    def at(cls, date: dt.date, overlay: Path | None = None) -> World:
         """The world on a day; `overlay` is a folder of your own facts, laid over ours."""
-        return catalog.world(catalog.load(overlay), date)
+        return cls._of(catalog.world(catalog.load(overlay), date))
+
+    def with_(self, what_if: str | Mapping[str, Any]) -> World:
+        """This world with a scenario of the catalog (by name), or one of your own (its document), laid over it.
+
+        Raises UnknownFact for a name that the catalog lacks, BadRequest for a document that cannot be read.
+        """
+        read = scenario.named(self, what_if) if isinstance(what_if, str) else scenario.read(what_if, "scenario")
+        return self._of(scenario.apply(self, read))
+
+    @classmethod
+    def _of(cls, world: records.World) -> World:
+        return cls(**{f.name: getattr(world, f.name) for f in fields(records.World)})
 
 
 def quote(request: Mapping[str, Any] | records.Request, world: records.World | None = None) -> records.Quote:

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
+        "whatif": ("tokenworks.app.whatifs", "whatif", "One request in two worlds, side by side."),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),
         "fabric": ("tokenworks.app.parts", "fabric", "Count a network."),
@@ -40,7 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "schema": ("tokenworks.app.parts", "schema", "JSON Schema of an answer."),
     }
 )
-LATER = ("whatif", "market", "sweep", "measure", "web")
+LATER = ("market", "sweep", "measure", "web")
 INTERRUPTED = 130
 
 

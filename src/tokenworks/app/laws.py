@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from tokenworks import catalog, deliver, files
+from tokenworks import catalog, deliver, files, scenario
 from tokenworks import law as rules
 from tokenworks.app.later import later
 from tokenworks.app.options import Options, common, options, read_day
+from tokenworks.app.whatifs import chosen
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.quote.request import KINDS
 from tokenworks.records import Buyer, Shipment, World
@@ -54,7 +55,7 @@ def _known_country(world: World, value: str, field: str) -> str:
 @click.option("--buyer", default=None, help="Name, screened against the lists.")
 @click.option("--use", "end_use", default=None)
 @click.option("--quantity", type=int, default=1)
-@click.option("--scenario", default="actual")
+@click.option("--scenario", "overlaid", default="actual", metavar="S", help="What if: a scenario's name or file.")
 @common
 def check(
     chip: str,
@@ -67,7 +68,7 @@ def check(
     buyer: str | None,
     end_use: str | None,
     quantity: int,
-    scenario: str,
+    overlaid: str,
     form: str,
     overlay: str | None,
     language: str,
@@ -75,6 +76,7 @@ def check(
     """One shipment: what the law says, why, under which citation."""
     opts = options(form, overlay, language)
     world = _world(opts)
+    world = scenario.apply(world, chosen(world, overlaid))
     if buyer_kind is not None and buyer_kind not in KINDS:
         raise not_allowed("--buyer-kind", buyer_kind, KINDS)
     if quantity < 1:
@@ -88,7 +90,6 @@ def check(
         buyer=Buyer(buyer_kind, None if buyer_hq is None else _known_country(world, buyer_hq, "--buyer-hq"), buyer),
         use=end_use,
         quantity=quantity,
-        scenario=scenario,
     )
     verdict = rules.judge(shipment, world)
     answer = {"schema": "tokenworks/verdict/1", "id": None, **rules.answer(verdict)}

@@ -51,6 +51,8 @@ class Catalog:
     schema: Mapping[str, Any]
     topologies: tuple[Any, ...]
     digest: str
+    overlays: Mapping[str, Any]
+    market: Mapping[str, Any]
 
     def entries(self, kind: str) -> Mapping[str, Entry]:
         """The entries of one of KINDS by id."""
@@ -69,9 +71,10 @@ def load(overlay: Path | None = None) -> Catalog:
     raw: dict[str, Any] = {stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")}
     law = _folder(root / "law" / "data")
     calibration = with_fitted(_folder(data / "calibration"))
+    overlays, market = _folder(data / "scenarios"), _folder(data / "market")
     if overlay is not None:
         _lay_over(raw, overlay)
-    canonical = json.dumps([raw, law, calibration], sort_keys=True, default=str)
+    canonical = json.dumps([raw, law, calibration, overlays, market], sort_keys=True, default=str)
     constants = raw["constants"]["constants"]
     return Catalog(
         chips={e["id"]: _chip(e) for e in raw["chips"]["chips"]},
@@ -88,6 +91,8 @@ def load(overlay: Path | None = None) -> Catalog:
         schema=raw["schema"],
         topologies=tuple(raw["topologies"]["topologies"]),
         digest=hashlib.sha256(canonical.encode()).hexdigest()[:16],
+        overlays=overlays,
+        market=market,
     )
 
 

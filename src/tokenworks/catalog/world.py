@@ -43,6 +43,8 @@ def world(catalog: Catalog, on: dt.date) -> World:
         aliases={kind: aliases(catalog.entries(kind)) for kind in KINDS},
         law_known_to=known_to,
         stale=on > known_to,
+        overlays=catalog.overlays,
+        market=catalog.market,
     )
 
 

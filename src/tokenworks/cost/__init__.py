@@ -1,6 +1,7 @@
 """Cost: what is bought, burnt and rented -> capital, total, cost per token. Column formulas, USD."""
 
 from tokenworks.cost.money import (
+    YEAR,
     Capital,
     Owning,
     building,
@@ -13,6 +14,7 @@ from tokenworks.cost.money import (
 )
 
 __all__ = [
+    "YEAR",
     "Capital",
     "Owning",
     "building",

@@ -19,6 +19,7 @@ from tokenworks.deliver.answers import (
 )
 from tokenworks.deliver.choice import why_not, without_rules
 from tokenworks.deliver.validation import plot, validation, validation_page
+from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "model",
     "plot",
     "predictions",
+    "scenario_list",
     "simulation",
     "stats",
     "text",
@@ -41,6 +43,9 @@ __all__ = [
     "validation",
     "validation_page",
     "verdicts",
+    "whatif",
+    "whatif_page",
+    "whatif_plot",
     "why_not",
     "without_rules",
     "write",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterable, Mapping
 from importlib.resources import files as package
 from typing import Any
 
 from jinja2 import Environment
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -17,11 +19,18 @@ from tokenworks.deliver.network import svg
 from tokenworks.deliver.tables import Block, Lines, Table
 from tokenworks.language import Translator
 
-WIDTH = 150
+GAP = 2  # blanks between columns
+WIDTH, LEAST, MOST = 150, 80, 240  # columns: where nothing is a terminal, and the limits that are used
 
 
-def as_text(blocks: Iterable[Block], width: int = WIDTH) -> str:
-    """Plain text with aligned tables."""
+def columns() -> int:
+    """Columns of the terminal (or of COLUMNS), within what a table can use; WIDTH where there is none."""
+    return min(MOST, max(LEAST, shutil.get_terminal_size((WIDTH, 0)).columns))
+
+
+def as_text(blocks: Iterable[Block], width: int | None = None) -> str:
+    """Plain text with aligned tables, as wide as the terminal."""
+    width = width or columns()
     out = io.StringIO()
     console = Console(file=out, width=width, color_system=None, highlight=False, legacy_windows=False)
     for block in blocks:
@@ -31,6 +40,7 @@ def as_text(blocks: Iterable[Block], width: int = WIDTH) -> str:
             for line in block.lines:
                 console.print("  " + escape(line))
             continue
+        block = _narrowed(block, width)
         table = RichTable(show_edge=False, pad_edge=False, box=None, header_style="")
         for i, head in enumerate(block.head):
             table.add_column(escape(head), overflow="fold", no_wrap=i == 0 and len(block.head) > 2)
@@ -38,6 +48,22 @@ def as_text(blocks: Iterable[Block], width: int = WIDTH) -> str:
             table.add_row(*(escape(cell) for cell in row))
         console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).lstrip("\n") + "\n"
+
+
+def _narrowed(table: Table, width: int) -> Table:
+    """A table without as many of its spare columns as it takes to fit, or without all of them."""
+    widest = [max(cell_len(row[i]) for row in (table.head, *table.rows)) for i in range(len(table.head))]
+    gone: list[int] = []
+    for column in table.spare:
+        kept = [w for i, w in enumerate(widest) if i not in gone]
+        if sum(kept) + GAP * (len(kept) - 1) <= width:
+            break
+        gone.append(column)
+
+    def without(row: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cell for i, cell in enumerate(row) if i not in gone)
+
+    return Table(table.title, without(table.head), tuple(without(row) for row in table.rows))
 
 
 def as_markdown(blocks: Iterable[Block]) -> str:

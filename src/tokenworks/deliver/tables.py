@@ -20,6 +20,7 @@ class Table:
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    spare: tuple[int, ...] = ()  # columns that a narrow terminal does without, in the order in which they go
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def _asked(job: Mapping[str, Any]) -> str:
 
 
 def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
+    served = all(d["make"] == "serve" for d in quote["designs"])
     head = tuple(
         say(h)
         for h in (
@@ -96,7 +98,7 @@ def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
             "chips",
             "split",
             "precision",
-            "speed",
+            "TTFT, TPOT" if served else "speed",
             "power",
             "acquire",
             "total",
@@ -109,12 +111,12 @@ def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
         mark = " *" if d["id"] in quote["best"].values() else ""
         rows.append(
             (
-                d["chip_name"] + mark,
+                words.name(d, quote["designs"]) + mark,
                 d["vendor"],
                 f"{d['chips']:,}",
                 words.split(d),
                 d["precision"],
-                words.speed(d, say),
+                words.pace(d, say),
                 units.prefixed(d["power_w"], "W"),
                 words.word(words.ACQUIRE, d["cost"]["acquire"], say),
                 words.money(d["cost"]["total_usd"], say),
@@ -122,7 +124,7 @@ def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
                 words.word(words.STANDING, d["law"]["standing"], say),
             )
         )
-    return Table(say("Designs offered (* best)"), head, tuple(rows))
+    return Table(say("Designs offered (* best)"), head, tuple(rows), spare=(1, 4, 7))
 
 
 def _licences(quote: Mapping[str, Any], say: Translator) -> Table:
@@ -157,7 +159,7 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
         if value > 0:
             rows.append((say("time: {part}", part=words.word(words.PART, name, say)), words.duration(value, say)))
     for name, value in d["memory"].items():
-        if value > 0 and name in words.PART:
+        if value > 0 and name in words.PART and name != "total":
             rows.append((say("memory: {part}", part=words.word(words.PART, name, say)), units.prefixed(value, "B")))
     rows.append((say("memory used of usable"), f"{d['memory']['total'] / d['memory']['usable']:.0%}"))
     if "simulated" in d:
@@ -167,13 +169,30 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
     net = d["fabric"]
     switches = ", ".join(f"{n} {k}" for k, n in net["switches"].items()) or "-"
     rows += [
-        (say("network"), f"{net['topology']}: {switches}; {net['optics']:,} {say('transceivers')}"),
-        (say("racks"), f"{d['racks']:,}"),
+        (
+            say("network"),
+            f"{net['topology']}: {switches}; {net['optics']:,} {say('transceivers')}"
+            if net["switches"]
+            else say("none outside the system"),
+        ),
+        (say("racks"), f"{d['racks']:,}" if d["racks"] else "-"),
         (say("capital"), words.money(d["cost"]["capital_usd"], say)),
-        (say("energy"), units.prefixed(d["energy_j"], "J")),
-        (say("emissions"), units.prefixed(d["carbon_kg"] * 1e3, "g")),
-        (say("limited by"), words.word(words.BOUND, d["bound"], say)),
     ]
+    rows += [
+        (
+            say(
+                "  of which {part}" if key in words.CAPITAL else "total, of which {part}", part=say.say(words.COST[key])
+            ),
+            words.money(value, say),
+        )
+        for key, value in d["cost"]["parts"].items()
+        if key in words.COST and value != 0
+    ]
+    rows += [
+        (say("energy"), units.energy(d["energy_j"])),
+        (say("emissions"), units.mass(d["carbon_kg"])),
+        (say("limited by"), words.word(words.BOUND, d["bound"], say)),
+    ]  # fmt: skip
     return Table(say("The first design"), (say("what"), say("value")), tuple(rows))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokenworks import units
@@ -52,6 +52,13 @@ PART: Mapping[str, Text] = {
     "pp_p2p": text("pipeline sends"),
     "dp": text("data parallel"),
     "optimizer": text("optimizer"),
+    "attention_projections": text("attention projections"),
+    "dense": text("dense layers"),
+    "experts": text("experts"),
+    "head": text("output matrix"),
+    "network": text("network"),
+    "launch": text("launches"),
+    "cache": text("cache"),
     "weights": text("weights"),
     "gradients": text("gradients"),
     "activations": text("activations"),
@@ -60,6 +67,17 @@ PART: Mapping[str, Text] = {
 }
 
 
+CAPITAL = ("servers_usd", "network_usd", "storage_usd", "building_usd")
+COST: Mapping[str, Text] = {
+    "servers_usd": text("servers"),
+    "network_usd": text("network"),
+    "storage_usd": text("storage"),
+    "building_usd": text("building and power chain"),
+    "depreciation_usd": text("depreciation"),
+    "capital_charge_usd": text("capital charge"),
+    "energy_usd": text("electricity"),
+    "operation_usd": text("operation"),
+}
 REGIME: Mapping[str, Text] = {
     "US item": text("US item"),
     "US GP10": text("US General Prohibition 10"),
@@ -113,3 +131,19 @@ def speed(design: Mapping[str, Any], say: Translator) -> str:
         return say("{time} a decision", time=duration(p["period_s"]["value"], say))
     first, each = p["ttft_s"]["value"], p["tpot_s"]["value"]
     return f"TTFT {duration(first, say)}, TPOT {duration(each, say)}"
+
+
+def pace(design: Mapping[str, Any], say: Translator) -> str:
+    """The same in a column that its head explains."""
+    p = design["predicted"]
+    if "ttft_s" not in p or "period_s" in p:
+        return speed(design, say)
+    return f"{duration(p['ttft_s']['value'], say)}, {duration(p['tpot_s']['value'], say)}"
+
+
+def name(design: Mapping[str, Any], designs: Sequence[Mapping[str, Any]]) -> str:
+    """The chip's name, and its system's where the chip is offered in several."""
+    systems = {d["system"] for d in designs if d["chip"] == design["chip"]}
+    if len(systems) == 1:
+        return str(design["chip_name"])
+    return f"{design['chip_name']}, {str(design['system_name']).partition(' / ')[0].partition(' (')[0]}"

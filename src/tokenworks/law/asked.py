@@ -86,7 +86,7 @@ def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str]
         hq=_country("buyer.headquarters", default("buyer.headquarters", buyer.headquarters, destination), law),
         buyer_name=buyer.name,
         use=_use(default("use", shipment.use, DEFAULT_USE), law),
-        diffusion=shipment.scenario == SCENARIO,
+        diffusion=shipment.scenario == SCENARIO or bool(law["diffusion"].get("enforced")),
     )
     if buyer.name is None:
         assumed.append(("buyer.name", "unscreened"))

@@ -162,8 +162,8 @@ def arithmetic(item: Item, eccn: str | None) -> Text:
     return text(
         "TPP {tpp}, performance density {density}, input/output {io} GB/s, memory {memory} GB/s: {eccn}",
         tpp=_number(item.tpp, 1.0, 0),
-        density=_number(item.density, 1.0, 2),
-        io=_number(item.io_bandwidth, GIGA, 0),
+        density=_number(item.density or None, 1.0, 2),  # zero stands for unknown in a possible world
+        io=_number(item.io_bandwidth or None, GIGA, 0),
         memory=_number(item.memory_bandwidth, GIGA, 0),
         eccn=said,
     )

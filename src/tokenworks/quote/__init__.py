@@ -2,5 +2,6 @@
 
 from tokenworks.quote.request import inline_models, read_request
 from tokenworks.quote.story import architecture, quote
+from tokenworks.quote.whatif import compare
 
-__all__ = ["architecture", "inline_models", "quote", "read_request"]
+__all__ = ["architecture", "compare", "inline_models", "quote", "read_request"]

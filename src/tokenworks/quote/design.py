@@ -22,6 +22,7 @@ from tokenworks.workload import flops_per_token
 
 RECOMPUTE = ("none", "selective", "full")
 ACQUIRE = ("buy", "rent")
+NOTICED = 0.01  # share of a country's mean electric power from which a factory is warned of
 MAKE = {"Train": "train", "Serve": "serve", "RunOn": "run_on"}
 
 
@@ -268,7 +269,12 @@ def _power(one: Designs, offer: Offer, problem: Problem) -> Mapping[str, Any]:
     height, full = float(offer.system.get("rack_units") or 1.0), float(c["rack_units"].value)
     if height >= full:  # sold as a whole rack
         rack = max(rack, draw)
-    count = site.racks(np.ceil(one["chips"][0] / size), min(height, full), draw, full, rack)
+    sold = np.ceil(one["chips"][0] / size)
+    count = site.racks(sold, min(height, full), draw, full, rack)
+    if offer.system.get("racks"):  # sold as a row of racks
+        count = sold * float(offer.system.get("racks") or 1.0)
+    if isinstance(problem.job, RunOn):  # a product is no rack
+        count = np.float64(0.0)
     return {
         "power_w": _float(one, "power"),
         "it_power_w": _float(one, "it_power"),
@@ -418,6 +424,10 @@ def _warnings(problem: Problem, one: Designs, offer: Offer, verdict: Verdict) ->
         )
     if offer.system.assumed:
         found.append(Text("no published server: a plain one of {n} chips is assumed", (("n", str(offer.node)),)))
+    share = _grid_share(one, problem)
+    if share is not None and share > NOTICED:
+        found.append(Text("draws {share} of the mean electric power of the country: a grid connection of that size is "
+                          "not assured", (("share", f"{share:.1%}"),)))  # fmt: skip
     if offer.chip.vendor in software.CLOUD_ONLY:
         found.append(Text("rented in its maker's own cloud; whether a region there offers it was not checked"))
     if isinstance(problem.job, Train) and training.constants(problem, offer).evidence != "generation":
@@ -430,6 +440,13 @@ def _warnings(problem: Problem, one: Designs, offer: Offer, verdict: Verdict) ->
             )
         )
     return found
+
+
+def _grid_share(one: Designs, problem: Problem) -> float | None:
+    """Facility power over the country's mean generation (its yearly sum over a year); None where it is unknown."""
+    place = problem.world.sites.get(problem.request.where)
+    yearly = None if place is None else place.get("generation")
+    return None if not yearly else float(one["power"][0]) / (float(yearly) / cost.YEAR)
 
 
 def _doubt(offer: Offer, name: str) -> bool:

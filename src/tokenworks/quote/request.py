@@ -160,6 +160,8 @@ def _country(value: Any, field: str) -> str:
 
 def read_date(value: Any, field: str) -> dt.date:
     """Read YYYY-MM-DD, or YYYY-MM as its first day. Raises BadRequest."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise BadRequest("expected a date such as 2025-05-02 or 2025-05, read '{value}'", field=field, value=value)

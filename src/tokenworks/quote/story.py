@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenworks import catalog, law, workload
+from tokenworks import catalog, law, scenario, units, workload
 from tokenworks.errors import BadRequest
 from tokenworks.language import Text, text
 from tokenworks.quote import facts as ground
@@ -19,7 +19,7 @@ from tokenworks.quote.confirm import confirm
 from tokenworks.quote.design import design, make, said
 from tokenworks.quote.uncertain import levers_of, sensitivity, uncertainty
 from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, Serve, System, Train, World
-from tokenworks.search import Found, search, serving
+from tokenworks.search import Found, search, serving, shared
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
@@ -60,13 +60,15 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
     """
     started = time.perf_counter()
+    world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     found = [(problem, search(problem, exhaustive)) for problem in problems(request, world)]
     chosen = _together(request, found)
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
     barred: list[Mapping[str, Any]] = []
-    facts: dict[str, Fact] = ground.of_place(world, request.where)
+    product = all(isinstance(job, RunOn) for job in request.jobs)
+    facts: dict[str, Fact] = ground.of_place(_carried(world, request.where) if product else world, request.where)
     fronts: list[str] = []
     best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
     sure: dict[str, Any] = {}
@@ -158,11 +160,22 @@ def _problem(request: Request, world: World, job: Job) -> Problem:
     field = f"make.{type(job).__name__.lower()}.model"
     arch = architecture(job.model, world, field)
     if isinstance(job, RunOn):
+        world = _carried(world, request.where)
         chip = world.chips[catalog.resolve(world, "chips", job.chip, "make.run_on.chip")]
         good, apart = _one_chip(chip)
     else:
         good, apart = offers(world, request.limits.chips, KINDS)
     return Problem(request, world, job, arch, good, apart)
+
+
+def _carried(world: World, where: str) -> World:
+    """The world of a product that carries its own chip: no hall, no cooling plant, no storage beside it."""
+    source = "definition: a product carries its own chip"
+    nothing = {n: Fact(0.0, "share", source) for n in ("storage_share", "storage_power_share")}
+    site = world.sites[where]
+    alone = {"pue": Fact(1.0, "ratio", source), "building_cost": Fact(0.0, "USD/W", source)}
+    sites = {**world.sites, where: replace(site, facts={**site.facts, **alone})}
+    return replace(world, sites=sites, constants={**world.constants, **nothing})
 
 
 def _one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
@@ -270,10 +283,12 @@ def _barred(problem: Problem, found: Found) -> list[Mapping[str, Any]]:
     """Chips that the law bars at every size that was judged."""
     by_chip: dict[str, Any] = {}
     followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
-    for (system, _), verdict in found.state.verdicts.items():
+    for (system, chips), verdict in found.state.verdicts.items():
         offer = problem.offers[system]
-        if law.standing(verdict, followed) == "barred":
-            by_chip.setdefault(offer.chip.id, (offer, verdict))
+        if law.standing(verdict, followed) == "barred" and offer.chip.id not in by_chip:
+            # judged by itself: a verdict for columns shows the figures of one cell of many
+            own = law.judge(shared.shipment(problem, offer, chips), problem.world)
+            by_chip[offer.chip.id] = (offer, own)
     return [
         {
             "make": make(problem),
@@ -329,10 +344,24 @@ def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) 
         why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
         nearest = None
         if value is not None:
-            change = Text("{limit} = {value} would let a design in", (("limit", limit), ("value", f"{value:.4g}")))
+            change = Text(
+                "{limit} = {value} would let a design in", (("limit", limit), ("value", _least(limit, value)))
+            )
             nearest = {"change": limit, "value": value, **said(change)}
         return {"make": make(problem), "binding": {"limit": limit, **said(why)}, "nearest": nearest}
     return None
+
+
+def _least(limit: str, value: float) -> str:
+    """The value of a limit in the unit that a request states it in, rounded up so that it does let a design in."""
+    up = value * 1.0051  # three digits are shown, and none may round below the value
+    if limit.startswith("limits.budget"):
+        return units.money(up)
+    if limit == "limits.power":
+        return units.prefixed(up, "W", 4)
+    if limit.endswith("within"):
+        return units.duration(up)
+    return f"{up:.4g}"
 
 
 def _relaxed(problem: Problem) -> tuple[str, float] | None:

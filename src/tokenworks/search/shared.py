@@ -32,7 +32,6 @@ def shipment(problem: Problem, offer: Offer, chips: int) -> Shipment:
         exporter=r.exporter,
         buyer=r.buyer,
         quantity=chips,
-        scenario=problem.world.scenarios[-1] if problem.world.scenarios else "actual",
     )
 
 

@@ -106,8 +106,8 @@ def test_check_finds_a_planted_fault(facts: Catalog, name: str, fact: Fact, word
 
 def test_check_finds_an_alias_with_two_meanings(facts: Catalog) -> None:
     h200 = facts.chips["nvidia-h200-sxm"]
-    twice = {**facts.chips, h200.id: replace(h200, aliases=("H20",))}
-    assert any("'h20' means" in str(p) for p in catalog.check(replace(facts, chips=twice)))
+    twice = {**facts.chips, h200.id: replace(h200, aliases=("L20",))}
+    assert any("'l20' means" in str(p) for p in catalog.check(replace(facts, chips=twice)))
 
 
 def test_an_overlay_replaces_single_facts(tmp_path: Path, facts: Catalog) -> None:
