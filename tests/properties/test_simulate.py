@@ -17,6 +17,7 @@ farms = st.builds(
     st.integers(1, 4),
     st.builds(Engine, st.integers(1, 8), st.integers(200, 2000), st.integers(1, 512), st.booleans(), st.booleans()),
     st.sampled_from(ROUTERS),
+    st.just(0.0),
 )
 
 
@@ -43,6 +44,15 @@ def test_littles_law(given_rows: list[tuple[float, int, int]], farm: Farm) -> No
     result = run(given_rows, farm)
     sojourns = (result.done - result.requests.arrival)[result.finished]
     assert result.area == pytest.approx(float(np.sum(sojourns)), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows, farms, st.floats(0, 2))
+def test_a_delay_moves_everything_by_itself(given_rows: list[tuple[float, int, int]], farm: Farm, delay: float) -> None:
+    plain, late = run(given_rows, farm), run(given_rows, farm._replace(delay=delay))
+    kept = plain.finished
+    assert late.first[kept] == pytest.approx(plain.first[kept] + delay)
+    assert late.area == pytest.approx(plain.area + delay * np.count_nonzero(kept))
 
 
 @settings(max_examples=80, deadline=None)

@@ -19,13 +19,6 @@ from tokenworks.validate.inference_figures import Figures, Group, Job, compute, 
 from tokenworks.validate.inference_plan import planned
 from tokenworks.validate.inference_record import Assumed, read
 
-POOLS = "separate pools"
-LOADS = {
-    "max_throughput": "most tokens",
-    "concurrency": "requests in flight",
-    "batch": "one batch",
-    "request_rate": "a rate",
-}
 _KINDS = ((UnknownFact, "unknown_fact"), (BadRequest, "bad_value"), (TokenworksError, "unsupported"))
 _MEMORY = ("gradients", "optimizer")  # kinds of memory that inference has none of
 
@@ -93,14 +86,10 @@ def _memory(group: Group, figures: Figures) -> tuple[Figures, Any]:
 
 def labels_of(job: Job, seen: Mapping[str, Any]) -> tuple[str, ...]:
     """The evidence class of a run: chip, engine, kind of load, kind of model. seen: what the fit had."""
-    hardware = job.run.replica.hardware
-    load = POOLS if job.run.disaggregated is not None else LOADS[job.run.kind]
-    return (
-        evidence.chip_label(seen, hardware.chip, hardware.generation),
-        evidence.software_label(seen, engine_family(job.run.engine)),
-        load,
-        evidence.kind_label(job.run.replica.arch),
-    )
+    hardware, pools = job.run.replica.hardware, job.run.disaggregated is not None
+    load = evidence.POOLS if pools else evidence.LOADS[job.run.kind]
+    chip = (hardware.chip, hardware.generation)
+    return evidence.serving_labels(seen, chip, engine_family(job.run.engine), load, job.run.replica.arch)
 
 
 def _answer(
