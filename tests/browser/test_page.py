@@ -174,7 +174,7 @@ def test_ten_thousand_designs_can_be_compared(visit: Visit) -> None:
     page.locator(".canvas[data-ready=yes]").wait_for()
     assert time.perf_counter() - started < 20.0
     assert page.locator("tbody tr").count() < 200
-    page.get_by_role("button", name="Total cost").click()
+    page.locator("button.sort", has_text="Total cost").click()
     page.get_by_role("button", name="Next").first.click()
     page.get_by_text("2 of 200").first.wait_for()
 
