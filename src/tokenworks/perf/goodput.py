@@ -70,7 +70,7 @@ def goodput(chips: Column, reliability: Reliability) -> Column:
     """
     between = mean_time_between(reliability.failure_rate, chips)
     work = np.maximum(checkpoint_interval(reliability.checkpoint, between), 1e-3 * between)
-    work = np.where(np.asarray(reliability.checkpoint) > 0, np.minimum(work, between * 10.0), 1e-9 * between)
+    work = np.where(reliability.checkpoint > 0, np.minimum(work, between * 10.0), 1e-9 * between)
     segment = work + reliability.checkpoint
     wall = (between + reliability.restart) * np.expm1(segment / between)
     return np.clip(work / wall, 0.0, 1.0)

@@ -106,7 +106,7 @@ def pipeline_time(hidden: int, layout: Layout, net: Tiers) -> Column:
     stages lie tp * cp * dp chips apart, hence outside the domain unless the whole job is inside."""
     width = np.where(layout.chips <= net.domain, net.fast, net.slow)
     size = layout.tokens * hidden * _BF16 / layout.tp
-    return np.where(np.asarray(layout.pp) > 1, 2.0 * layout.vpp * size / width, 0.0)
+    return np.where(layout.pp > 1, 2.0 * layout.vpp * size / width, 0.0)
 
 
 def exchange_time(parameters: Column, size: Column, ranks: Column, stride: Column, net: Tiers) -> Column:
