@@ -79,9 +79,11 @@ export function Fig({ at, name, value, kind, low, high }: {
   const plain = estimate ? estimate.value : (value as number | null | undefined);
   const [a, b] = [estimate?.low ?? low, estimate?.high ?? high];
   return (
-    <button type="button" className="fig" onClick={() => open(at, name, kind)} aria-label={`${name}: ${figure(plain, kind, t)}. ${t("Explain")}`}>
+    <button type="button" className="fig" onClick={() => open(at, name, kind)}>
+      <span className="sr">{name}: </span>
       <span className="num">{figure(plain, kind, t)}</span>
       {a != null && b != null ? <small className="num">{figure(a, kind, t)} – {figure(b, kind, t)}</small> : null}
+      <span className="sr"> {t("Explain")}</span>
     </button>
   );
 }
