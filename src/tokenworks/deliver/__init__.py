@@ -17,12 +17,19 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
+from tokenworks.deliver.buildout import buildout, buildout_page, buildout_plot
+from tokenworks.deliver.carry import carry
 from tokenworks.deliver.choice import swept, why_not, without_rules
+from tokenworks.deliver.porting import porting
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
 
 __all__ = [
+    "buildout",
+    "buildout_page",
+    "buildout_plot",
+    "carry",
     "catalog_list",
     "check",
     "contents",
@@ -34,6 +41,7 @@ __all__ = [
     "memo",
     "model",
     "plot",
+    "porting",
     "predictions",
     "scenario_list",
     "simulation",
