@@ -1,13 +1,14 @@
 """Layer 3, the party: names against the lists (Supplements No. 4 and No. 7 to Part 744; section 1260H).
 
-A score is the best of four features, each 0 to 100 and each shown: `words` (Latin words in any order, half of it by
-the words that are not generic), `joined` (letters run together), `characters` (Chinese, either script), `pinyin`.
+A score is the best of four features, each 0 to 100 and each shown: `words` (Latin words in any order) and `joined`
+(letters run together), half of each by the words that are not generic, `characters` (Chinese, either script), `pinyin`.
 Thresholds were measured on a labelled set made from the lists (docs/law.md; tests/unit/law/test_screening.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,7 @@ __all__ = ["MATCH", "REVIEW", "Hit", "Party", "cite", "parties", "plain", "relat
 # At or above MATCH a name counts as the listed party; from REVIEW on a person must decide.
 MATCH, REVIEW = 94.0, 86.0
 SHORT = 5  # a name of fewer letters must be the same: one slip of the pen makes another name of it
+_DIGITS = re.compile(r"\d+")
 LISTS: Mapping[str, str] = {"parties": "Entity List", "military_users": "MEU List", "military_companies": "1260H"}
 
 
@@ -140,13 +142,22 @@ def _scored(asked: Forms, index: _Index) -> list[tuple[int, float, str]]:
         found += _close(asked.characters, index.characters, "characters", SHORT)
         found += _close(asked.joined, index.joined, "pinyin", SHORT)
         return found
-    found += _close(asked.joined, index.joined, "joined", SHORT)
-    if asked.words:
-        for at, score, feature in _close(asked.words, index.words, "words", SHORT):
-            core = index.forms[at].core
-            distinct = fuzz.ratio(asked.core, core) if asked.core or core else score
-            found.append((at, (score + distinct) / 2.0, feature))
+    for pairs in (
+        _close(asked.joined, index.joined, "joined", SHORT),
+        _close(asked.words, index.words, "words", SHORT),
+    ):
+        found += [(at, _distinct(asked, index.forms[at], score), feature) for at, score, feature in pairs]
     return found
+
+
+def _distinct(asked: Forms, listed: Forms, score: float) -> float:
+    """Half of a score is by the words that are not generic; names that differ in a number are for review at most."""
+    spaced = " " in asked.words and " " in listed.words  # what is run together shows no words to weigh
+    if spaced and asked.core and listed.core:
+        apart = fuzz.ratio(asked.core, listed.core), fuzz.ratio(*(f.core.replace(" ", "") for f in (asked, listed)))
+        score = (score + max(apart)) / 2.0
+    same = sorted(_DIGITS.findall(asked.joined)) == sorted(_DIGITS.findall(listed.joined))
+    return score if same else min(score, MATCH - 1.0)
 
 
 def _close(asked: str, among: tuple[str | None, ...], feature: str, short: int) -> list[tuple[int, float, str]]:
