@@ -32,6 +32,8 @@ test-all: test
 
 bench: setup
 	$(BIN)/python bench/quotes.py
+	$(BIN)/python bench/search.py
+	$(BIN)/python bench/device.py
 
 web:
 	@echo "make web: not in this version" >&2; exit 2

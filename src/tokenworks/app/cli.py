@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
         "whatif": ("tokenworks.app.whatifs", "whatif", "One request in two worlds, side by side."),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
+        "sweep": ("tokenworks.app.sweeping", "sweep", "Answer a grid of requests, in shards that survive a kill."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),
         "fabric": ("tokenworks.app.parts", "fabric", "Count a network."),
         "model": ("tokenworks.app.parts", "model", "What a model is made of."),
@@ -41,7 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "schema": ("tokenworks.app.parts", "schema", "JSON Schema of an answer."),
     }
 )
-LATER = ("market", "sweep", "measure", "web")
+LATER = ("market", "measure", "web")
 INTERRUPTED = 130
 
 

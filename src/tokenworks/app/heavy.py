@@ -16,4 +16,38 @@ def pyplot() -> Any:
     except ImportError as error:
         raise BadRequest("needs the extra 'plots' (pip install 'tokenworks[plots]')", field="-o") from error
     found.rcParams["svg.hashsalt"] = "tokenworks"  # same report, same bytes
+    found.rcParams["svg.fonttype"] = "none"  # letters as text, not as outlines: small files
     return found
+
+
+def sweep() -> Any:
+    """The room of sweeps. Raises BadRequest where the extra `sweep` (pyarrow, DuckDB) is not installed."""
+    try:
+        return importlib.import_module("tokenworks.sweep")
+    except ImportError as error:
+        raise BadRequest("needs the extra 'sweep' (pip install 'tokenworks[sweep]')", field="sweep") from error
+
+
+def distributed() -> Any:
+    """Dask's distributed. Raises BadRequest where the extra `cluster` is not installed."""
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise BadRequest(
+            "needs the extra 'cluster' (pip install 'tokenworks[cluster]')", field="--scheduler"
+        ) from error
+
+
+def dask_client(address: str) -> Any:
+    """A client of a Dask scheduler. Raises BadRequest where none answers at the address."""
+    try:
+        return distributed().Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise BadRequest("no Dask scheduler answers at {value}", field="--scheduler", value=address) from error
+
+
+def scorer() -> Any:
+    """The exhaustive search's compiled pass: numba is imported by whoever asks for it."""
+    kernels = importlib.import_module("tokenworks.app.kernels")
+    fused = importlib.import_module("tokenworks.search.fused")
+    return fused.scorer(kernels.compiler())

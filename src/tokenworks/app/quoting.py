@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tokenworks import catalog, deliver, files
+from tokenworks.app import heavy
 from tokenworks.app.options import common, options, progress
 from tokenworks.errors import BadRequest
 from tokenworks.quote import inline_models, read_request
@@ -50,7 +51,7 @@ def quote(
         changed = {"schema": "tokenworks/without-rules/1", "jobs": without_rules(request, world)}
         opts.answer(changed, lambda say: deliver.without_rules(changed, say))
         return 0
-    answer = make_quote(request, world, exhaustive)
+    answer = make_quote(request, world, exhaustive, heavy.scorer() if exhaustive else None)
     if output is not None:
         found = architectures(answer.content, world)
         for written in deliver.write(answer.content, Path(output), opts.say, found):

@@ -1,8 +1,8 @@
 """Catalog: facts, prices, rules and calibration, read and checked into a World at a date."""
 
 from tokenworks.catalog.calibration import numbers, overlaid
-from tokenworks.catalog.check import check
-from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, load
+from tokenworks.catalog.check import check, load
+from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, gather
 from tokenworks.catalog.runs import KINDS as RUNS
 from tokenworks.catalog.runs import published
 from tokenworks.catalog.world import expand, resolve, world
@@ -15,6 +15,7 @@ __all__ = [
     "check",
     "expand",
     "fold",
+    "gather",
     "load",
     "numbers",
     "overlaid",

@@ -17,7 +17,7 @@ from tokenworks.deliver.answers import (
     timeline,
     verdicts,
 )
-from tokenworks.deliver.choice import why_not, without_rules
+from tokenworks.deliver.choice import swept, why_not, without_rules
 from tokenworks.deliver.validation import plot, validation, validation_page
 from tokenworks.deliver.whatif import scenario_list, whatif, whatif_page, whatif_plot
 from tokenworks.deliver.write import contents, write
@@ -38,6 +38,7 @@ __all__ = [
     "scenario_list",
     "simulation",
     "stats",
+    "swept",
     "text",
     "timeline",
     "validation",

@@ -100,5 +100,16 @@ def sure(quote: Mapping[str, Any], say: Translator) -> Lines:
     return Lines(say("How sure"), tuple(lines))
 
 
+def swept(answer: Mapping[str, Any], say: Translator) -> str:
+    """What a sweep has, and the answer to the question put to it."""
+    counted = say("{cells} cells in {shards} shards ({there} were there), {draws} draws each", cells=answer["cells"],
+                  shards=answer["shards"], there=answer["shards_found"], draws=answer["draws"])  # fmt: skip
+    found: list[Block] = [Lines(say("Sweep"), (answer["folder"], counted))]
+    if "columns" in answer:
+        rows = tuple(tuple("-" if v is None else str(v) for v in row) for row in answer["rows"])
+        found.append(Table(say("Answer"), tuple(answer["columns"]), rows))
+    return as_text(found)
+
+
 def _percent(share: float) -> str:
     return f"{100.0 * share:.0f} %"

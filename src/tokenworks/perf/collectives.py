@@ -42,7 +42,7 @@ def all_gather(size: Column, ranks: Column, bandwidth: Column, latency: Column =
     >>> float(all_gather(4e9, 4, 1e9))
     3.0
     """
-    return np.where(np.asarray(ranks) > 1, latency + size * ring_share(ranks) / bandwidth, 0.0)
+    return np.where(ranks > 1, latency + size * ring_share(ranks) / bandwidth, 0.0)
 
 
 def reduce_scatter(size: Column, ranks: Column, bandwidth: Column, latency: Column = 0.0) -> Column:
@@ -87,7 +87,7 @@ def neighbours(ranks: Column, stride: Column, domain: Column) -> Column:
     >>> float(neighbours(16, 4, 8))
     2.0
     """
-    return np.clip(np.asarray(domain) / stride, 1.0, ranks)
+    return np.clip(domain / stride, 1.0, ranks)
 
 
 def tier_bandwidth(ranks: Column, stride: Column, tiers: Tiers) -> Column:
@@ -129,11 +129,11 @@ def expert_exchange(size: Column, choices: Column, ranks: Column, tiers: Tiers, 
     3.5
     """
     near = neighbours(ranks, spread, tiers.domain)
-    domains = np.maximum(np.asarray(ranks) / near, 1.0)
+    domains = np.maximum(ranks / near, 1.0)
     inside = size * choices * (1.0 - 1.0 / np.maximum(near, 1.0)) / tiers.fast
     outside = size * copies_per_domain(domains, choices) * (1.0 - 1.0 / domains) / tiers.slow
     latency = tiers.fast_latency + np.where(domains > 1.0, tiers.slow_latency, 0.0)
-    return np.where(np.asarray(ranks) > 1, latency + np.maximum(inside, outside), 0.0)
+    return np.where(ranks > 1, latency + np.maximum(inside, outside), 0.0)
 
 
 def torus_bandwidth(link: Column, links: Column, dimensions: Column, used: Column) -> Column:

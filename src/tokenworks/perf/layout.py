@@ -103,7 +103,7 @@ class Layout:
     def shard(self) -> Column:
         """Chips that share one copy of the dense weights' optimizer state: dp * cp, or the FSDP group."""
         whole = self.dp * self.cp
-        return np.where(np.asarray(self.fsdp) > 0, np.minimum(np.asarray(self.fsdp, float), whole), whole)
+        return np.where(self.fsdp > 0, np.minimum(self.fsdp * 1.0, whole), whole)
 
     @property
     def expert_data(self) -> Column:
@@ -113,15 +113,19 @@ class Layout:
     @property
     def full(self) -> Column:
         """Share of the layers whose whole forward pass is computed again."""
-        return np.maximum(np.clip(np.asarray(self.recompute) - 1.0, 0.0, 1.0), self.full_share)
+        return np.maximum(np.clip(self.recompute - 1.0, 0.0, 1.0), self.full_share)
 
     @property
     def core(self) -> Column:
         """Share of the layers whose attention core is computed again."""
-        return np.maximum(np.clip(np.asarray(self.recompute), 0.0, 1.0), self.full_share)
+        return np.maximum(np.clip(self.recompute, 0.0, 1.0), self.full_share)
 
     def floats(self) -> Layout:
         """The same layout with every number as float64, so that integer columns cannot overflow."""
         numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("precision", "software")}
-        converted: dict[str, Any] = {name: np.asarray(v, dtype=np.float64)[()] for name, v in numbers.items()}
+        converted: dict[str, Any] = {
+            name: np.asarray(v, dtype=np.float64)[()]
+            for name, v in numbers.items()
+            if getattr(v, "dtype", None) != np.float64
+        }
         return replace(self, **converted)

@@ -46,7 +46,7 @@ def layer_activations(layer: Layer, hidden: int, layout: Layout, legacy: bool) -
     scores
     where attention is not fused, 5 T s heads / tp (Korthikanti et al., arXiv 2205.05198, equation 2)."""
     tokens = layout.tokens
-    split = np.where(np.asarray(layout.sequence_parallel) > 0, layout.tp, 1.0)
+    split = np.where(layout.sequence_parallel > 0, layout.tp, 1.0)
     halves = float(layer.attention is not None) + float(layer.ffn is not None)
     kept = 4.0 * halves * tokens * hidden / split
     if layer.attention is not None:
@@ -85,16 +85,16 @@ def layers_kept(arch: Architecture, layout: Layout, constants: TrainingConstants
     narrow = constants["low_precision_activation"] if low else 1.0
     total: Column = 0.0
     largest: Column = 0.0
-    split = np.where(np.asarray(layout.sequence_parallel) > 0, layout.tp, 1.0)
+    split = np.where(layout.sequence_parallel > 0, layout.tp, 1.0)
     inputs = _BF16 * layout.tokens * arch.hidden / split
     for layer, count in arch.layers:
         whole = layer_activations(layer, arch.hidden, layout, legacy)
         scores = score_bytes(layer, layout, legacy)
         part = (whole - layout.core * scores) * narrow * layout.kept
-        part = np.where(np.asarray(layout.kept) < _OFFLOADED, part, np.maximum(part, np.minimum(inputs, whole)))
+        part = np.where(layout.kept < _OFFLOADED, part, np.maximum(part, np.minimum(inputs, whole)))
         total = total + count * ((1.0 - layout.full) * part + layout.full * inputs)
         largest = np.maximum(largest, whole)
-    rebuilt = (np.asarray(layout.full) > 0) | (np.asarray(layout.kept) < 1)
+    rebuilt = (layout.full > 0) | (layout.kept < 1)
     return Kept(total, np.where(rebuilt, largest * narrow, 0.0))
 
 
@@ -105,7 +105,7 @@ def activations(layout: Layout, constants: TrainingConstants, layers: Kept) -> t
     interleaving (Narayanan et al., arXiv 2104.04473, section 2.2).
     """
     flight = np.minimum(layout.micro_batches, layout.pp)
-    extra = np.where(np.asarray(layout.vpp) > 1, 1.0 + (layout.pp - 1.0) / (layout.pp * layout.vpp), 1.0)
+    extra = np.where(layout.vpp > 1, 1.0 + (layout.pp - 1.0) / (layout.pp * layout.vpp), 1.0)
     return constants["activation_slack"] * layers.total / layout.pp * flight * extra, layers.largest
 
 
@@ -124,7 +124,7 @@ def gathered_sequence(arch: Architecture, layout: Layout) -> Column:
     >>> float(gathered_sequence(arch, Layout(tp=2.0, sequence=8.0)))
     64.0
     """
-    gathers = (np.asarray(layout.sequence_parallel) > 0) & (np.asarray(layout.tp) > 1)
+    gathers = (layout.sequence_parallel > 0) & (layout.tp > 1)
     return np.where(gathers, _BF16 * layout.tokens * arch.hidden, 0.0)
 
 
@@ -138,10 +138,10 @@ def _gradient_bytes(zero: Column, size: float, shard: Column, constants: Trainin
 
 def _states(local: Local, layout: Layout, constants: TrainingConstants) -> Mapping[str, Column]:
     each = states(layout, constants)
-    held = local.dense + local.expert + local.ends * np.where(np.asarray(layout.pp) > 1, 1.0, 2.0)
+    held = local.dense + local.expert + local.ends * np.where(layout.pp > 1, 1.0, 2.0)
     share = local.expert / np.maximum(held, 1.0)
     shard = (1.0 - share) / layout.shard + share / np.minimum(layout.expert_data, layout.shard)
-    zero = np.asarray(layout.zero)
+    zero = layout.zero
     trained = 0.02 if layout.software.adapter else 1.0
     return {
         "weights": held * each.weight * np.where(zero >= 3, shard, 1.0),
@@ -174,7 +174,7 @@ def memory_parts(
     depth = float(arch.depth)
     one = (local.dense + local.expert) * layout.pp / depth
     ahead = 1.0 if constants.framework.get("xla") else 2.0  # layers gathered at once
-    gathered = np.where(np.asarray(layout.zero) >= 3, ahead * _BF16 * one, 0.0)
+    gathered = np.where(layout.zero >= 3, ahead * _BF16 * one, 0.0)
     base = (
         constants["base_process"]
         * constants.framework.get("base", 1.0)

@@ -107,8 +107,8 @@ def _busiest(arch: Architecture, layout: Layout, body: Column, head: Column) -> 
     layer = body / arch.depth
     counted = np.maximum(layer * np.ceil((arch.depth + 2.0) / layout.pp), mean)
     last = body / layout.pp + head
-    slow = np.where(np.asarray(layout.uneven) > 0, counted, last)
-    return np.where((np.asarray(layout.pp) > 1) & (not moe), slow, mean), mean
+    slow = np.where(layout.uneven > 0, counted, last)
+    return np.where((layout.pp > 1) & (not moe), slow, mean), mean
 
 
 def _data(arch: Architecture, bench: Bench, local: Local, micro_time: Column) -> tuple[Column, Column, Column]:
@@ -119,7 +119,7 @@ def _data(arch: Architecture, bench: Bench, local: Local, micro_time: Column) ->
     gradient = float(c.framework.get("gradient_bytes", 2.0))
     trained = c["adapter_share"] if lay.software.adapter else 1.0
     plain = trained * network.data_time(local, gradient, 2.0, lay, net)
-    hidden = c["dp_budget"] * micro_time * np.where(np.asarray(lay.pp) > 1, np.minimum(m, lay.pp), 1.0)
+    hidden = c["dp_budget"] * micro_time * np.where(lay.pp > 1, np.minimum(m, lay.pp), 1.0)
     share = c["dp_exposed"]
     seen = share * plain + np.maximum((1.0 - share) * plain - hidden, 0.0)
     if not c.framework.get("overlap", True):
@@ -127,10 +127,10 @@ def _data(arch: Architecture, bench: Bench, local: Local, micro_time: Column) ->
     sharded = network.sharded_time(local, float(arch.depth), lay, c["fsdp_latency"], net)
     joined = (micro_time**_JOIN + sharded**_JOIN) ** (1.0 / _JOIN) - micro_time
     whole = m * (joined + share * sharded) + network.replica_time(local, lay, net)
-    three = np.asarray(lay.zero) >= 3
+    three = lay.zero >= 3
     wire = np.where(three, m * sharded, plain)
     held = local.dense + local.expert + local.ends
-    zero = np.where(np.asarray(lay.zero) >= 1, lay.shard, 1.0)
+    zero = np.where(lay.zero >= 1, lay.shard, 1.0)
     traffic = trained * held * (c["optimizer_shard"] / zero + np.where(three, 0.0, c["optimizer_local"]))
     return np.where(three, whole, seen), wire, traffic / bench.stream
 
@@ -147,8 +147,10 @@ def _floor(arch: Architecture, bench: Bench, work: Work, wire: Column, optimizer
 
 
 def is_hybrid(arch: Architecture) -> bool:
-    """Whether the model has recurrent layers."""
-    return any(layer.attention is not None and layer.attention.kind in RECURRENT for layer, _ in arch.layers)
+    """Whether the model has recurrent layers, or attention that picks its keys: layers that the tuned paths of a
+    software release (whole steps captured as one graph) do not cover."""
+    kinds = {layer.attention.kind for layer, _ in arch.layers if layer.attention is not None}
+    return bool(kinds & {*RECURRENT, "sparse"})
 
 
 class MicroTime(NamedTuple):

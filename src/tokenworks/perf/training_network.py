@@ -16,7 +16,7 @@ from tokenworks.perf.roofline import Column
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.records import Hardware
 from tokenworks.workload.architecture import Architecture, Layer
-from tokenworks.workload.matrices import RECURRENT, matrices
+from tokenworks.workload.matrices import RECURRENT, matrices, mtp_block
 
 _BF16 = 2.0  # bytes of an activation on the wire
 
@@ -50,7 +50,7 @@ def local_parameters(arch: Architecture, layout: Layout) -> Local:
     expert: Column = 0.0
     kinds = [*arch.layers]
     if arch.mtp_layers:
-        kinds.append((arch.layers[-1][0], arch.mtp_layers))
+        kinds += [(layer, arch.mtp_layers) for layer in mtp_block(arch)]
     for layer, count in kinds:
         for m in matrices(layer, arch.hidden):
             size = float(m.rows) * m.columns * m.copies * count
@@ -106,7 +106,7 @@ def pipeline_time(hidden: int, layout: Layout, net: Tiers) -> Column:
     stages lie tp * cp * dp chips apart, hence outside the domain unless the whole job is inside."""
     width = np.where(layout.chips <= net.domain, net.fast, net.slow)
     size = layout.tokens * hidden * _BF16 / layout.tp
-    return np.where(np.asarray(layout.pp) > 1, 2.0 * layout.vpp * size / width, 0.0)
+    return np.where(layout.pp > 1, 2.0 * layout.vpp * size / width, 0.0)
 
 
 def exchange_time(parameters: Column, size: Column, ranks: Column, stride: Column, net: Tiers) -> Column:

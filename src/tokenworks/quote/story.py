@@ -23,6 +23,7 @@ from tokenworks.search import Found, search, serving, shared
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
+from tokenworks.search.run import Pass
 from tokenworks.search.shared import RENT, STANDINGS
 from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
@@ -53,8 +54,16 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
-    """Answer a request in a world. exhaustive: the search's bounds are off; the answer is the same.
+def quote(request: Request, world: World, exhaustive: bool = False, score: Pass | None = None) -> Quote:
+    """Answer a request in a world: see `answered`."""
+    return answered(request, world, exhaustive, score)[0]
+
+
+def answered(
+    request: Request, world: World, exhaustive: bool = False, score: Pass | None = None
+) -> tuple[Quote, Sequence[tuple[Problem, Found]]]:
+    """Answer a request in a world, with what each job's search found. exhaustive: the search's bounds are off; the
+    answer is the same. score: how an exhaustive search scores a block in one go (search/fused.py), or None.
 
     Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.
@@ -62,7 +71,7 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
     started = time.perf_counter()
     world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
-    found = [(problem, search(problem, exhaustive)) for problem in problems(request, world)]
+    found = [(problem, search(problem, exhaustive, score=score)) for problem in problems(request, world)]
     chosen = _together(request, found)
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
@@ -109,7 +118,7 @@ def quote(request: Request, world: World, exhaustive: bool = False) -> Quote:
         "barred": barred,
         "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
-    return Quote(content, time.perf_counter() - started)
+    return Quote(content, time.perf_counter() - started), found
 
 
 def _known(world: World) -> Mapping[str, Any]:

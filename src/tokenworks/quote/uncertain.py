@@ -42,8 +42,7 @@ def uncertainty(state: State, found: Levers, rows: Ints) -> tuple[Mapping[str, A
     """
     if not len(rows):
         return None, {}
-    own = float(state.problem.world.constants["design_error"].value)
-    drawn = chances(state, found, own)
+    drawn = drawn_winners(state, found, DRAWS)
     if not len(drawn.rows):
         return None, {}
     share = dict(zip(drawn.rows.tolist(), drawn.share.tolist(), strict=True))
@@ -60,6 +59,11 @@ def uncertainty(state: State, found: Levers, rows: Ints) -> tuple[Mapping[str, A
         "total_usd": _quantiles(drawn, best),
         "speeds_without_interval": unknown,
     }, share
+
+
+def drawn_winners(state: State, found: Levers, draws: int) -> Chances:
+    """The best design of each draw."""
+    return chances(state, found, float(state.problem.world.constants["design_error"].value), draws)
 
 
 def _chip(state: State, row: int) -> str:

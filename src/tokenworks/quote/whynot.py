@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenworks import catalog
+from tokenworks import catalog, scenario
 from tokenworks.errors import BadRequest, UnknownFact, nearest
 from tokenworks.language import Text
 from tokenworks.quote.design import design, design_id, make, said
@@ -46,6 +46,7 @@ def why_not(request: Request, world: World, spec: str) -> Mapping[str, Any]:
     design, binding: {reason, ...}, nearest, against, by, dominated_by}. Raises BadRequest for words that it does
     not know, UnknownFact for a chip or system that the catalog lacks.
     """
+    world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     asked = parse(spec)
     problem = _problem(problems(request, world), asked)
@@ -233,6 +234,7 @@ def _dominating(whole: Found, rows: Ints, mine: Mapping[str, float], standing: i
 def without_rules(request: Request, world: World) -> list[Mapping[str, Any]]:
     """For each job the best design with the export rules, the best as if there were none, and the rules that stand
     between: {make, best, without, citations, by}. `without` is null where the rules change nothing."""
+    world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     answers: list[Mapping[str, Any]] = []
     for problem in problems(request, world):

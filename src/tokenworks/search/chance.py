@@ -7,6 +7,7 @@ design; one for each price and rate. Draws are common: a lever has the same rand
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +25,15 @@ CHUNK = 500  # draws at a time: what they need stays in the processor's cache
 @dataclass(frozen=True)
 class Chances:
     """rows: designs that were drawn, best first. share: of the draws in which each is the best that is allowed.
-    none: share of draws in which no design is. totals: 10, 50 and 90 % quantiles of each design's total."""
+    none: share of draws in which no design is. totals: 10, 50 and 90 % quantiles of each design's total. winner: the
+    row that wins each draw, -1 where none is allowed. values: the winner's figures (0 where there is none)."""
 
     rows: Ints
     share: Floats
     none: float
     totals: Floats
+    winner: Ints
+    values: Mapping[str, Floats]
 
 
 def normals(name: str, count: int) -> Floats:
@@ -67,23 +71,27 @@ def chances(state: State, found: Levers, own: float, draws: int = DRAWS) -> Chan
     some = _of(found, rows)
     all_factors = factors(found.levers, own, draws)
     known = np.array([lever.low < lever.high for lever in found.levers])[some.speed]
-    wins, none = np.zeros(len(rows), np.int64), 0
-    totals = np.empty((draws, len(rows)))
+    place, totals = np.full(draws, -1, np.int64), np.empty((draws, len(rows)))
+    values = {name: np.zeros(draws) for name in ("total", "capital", "time", "energy", "carbon", "tokens_per_s")}
     names = [_name(state, some.designs, k) for k in range(len(rows))]
     each = np.stack([normals(name, draws) for name in names], axis=1) if len(rows) else np.empty((draws, 0))
-    for at in range(0, draws, CHUNK):
+    for at in range(0, draws if len(rows) else 0, CHUNK):
         here = slice(at, at + CHUNK)
         c = criteria(state, some, all_factors[here], np.exp(own * each[here] * known))
         value = np.where(allowed(state, some.designs, c), wanted(state, c), np.inf)
         lawful = np.isfinite(value) & (some.designs["standing"] == 0)
         value = np.where(lawful.any(axis=1)[:, None] & ~lawful, np.inf, value)
-        there = np.isfinite(value).any(axis=1)
-        none += int(np.count_nonzero(~there))
-        if there.any():
-            wins += np.bincount(value[there].argmin(axis=1), minlength=len(rows))
+        best = value.argmin(axis=1)
+        there = np.isfinite(value[np.arange(len(value)), best])
+        place[here] = np.where(there, best, -1)
+        for name, column in values.items():
+            column[here] = np.where(there, np.broadcast_to(c[name], value.shape)[np.arange(len(value)), best], 0.0)
         totals[here] = c["total"]
+    won = place[place >= 0]
+    share = np.bincount(won, minlength=len(rows)) / draws
     quantiles = np.quantile(totals, (0.1, 0.5, 0.9), axis=0) if len(rows) else np.empty((3, 0))
-    return Chances(rows, wins / draws, none / draws, quantiles)
+    winner = np.where(place >= 0, rows[place], -1) if len(rows) else place
+    return Chances(rows, share, 1.0 - len(won) / draws, quantiles, winner, values)
 
 
 def _considered(state: State, d: Designs) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,13 @@ class Offer:
     system: System
     hardware: Hardware
     node: int  # chips per node: the smallest number that is sold
+
+    @cached_property
+    def unit(self) -> tuple[float, float]:
+        """Chips of a sold unit, and its IT power (chips' own power where the system's is unknown)."""
+        size = float(self.system.get("unit_chips") or self.node)
+        draw = self.system.get("power")
+        return size, float(draw) if draw else size * float(self.hardware.power)
 
 
 @dataclass(frozen=True)

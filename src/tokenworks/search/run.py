@@ -60,14 +60,19 @@ def unscreened(state: State) -> State:
     return replace(judged, designs=judged.designs.with_(standing=np.zeros(len(judged.designs), np.int64)))
 
 
-def search(problem: Problem, exhaustive: bool = False, screen: Pass = shared.screen) -> Found:
+def search(
+    problem: Problem, exhaustive: bool = False, screen: Pass = shared.screen, score: Pass | None = None
+) -> Found:
     """Run one job's passes, block by block, in order. "Nothing feasible" is an answer: see Found.emptied_by.
 
     exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
-    screen: the pass that stands for the law.
+    screen: the pass that stands for the law. score: a pass that does an exhaustive training search's work in one go
+    (search/fused.py), before the others.
     """
     blocks, every = PASSES[type(problem.job)]
     passes = tuple(screen if step is shared.screen else step for step in every)
+    if score is not None and exhaustive and isinstance(problem.job, Train):
+        passes = (score, *passes)
     last, done, binding = -1, [], ("", "")
     for state in blocks(problem, exhaustive):
         here = 0 if len(state.designs) else None

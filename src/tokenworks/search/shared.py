@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -156,15 +156,19 @@ def wire(state: State) -> State:
     if not len(state.designs):
         return state
     overs = oversubscriptions(state.problem.fixed) if isinstance(state.problem.job, Train) else (1,)
+    if "oversubscription" in state.designs.columns:
+        return _wired_as_told(state)
     keys, inverse = distinct_rows(state.designs["system"], state.designs["chips"])
     parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _ in keys}
-    tables = [np.array([_wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]
+    tables = [np.array([wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]
     state = replace(state, copies=1)
     parts, dead = [], []
     for over, table in zip(overs, tables, strict=True):
         flat = table[inverse]
         tiered = flat[:, 4] > 1.0 if over > 1 else np.ones(len(flat), np.bool_)
-        state = state.count("one tier of switches has no ports up to save on", int(np.count_nonzero(~tiered)))
+        state = state.count(
+            "one tier of switches has no ports up to save on", int(np.count_nonzero(state.live & ~tiered))
+        )
         live = state.live[tiered]
         some, flat = state.designs.take(tiered), flat[tiered]
         parts.append(some.with_(
@@ -181,7 +185,20 @@ def wire(state: State) -> State:
     return state
 
 
-def _wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
+def _wired_as_told(state: State) -> State:
+    """Wire rows whose oversubscription is settled."""
+    d = state.designs
+    keys, inverse = distinct_rows(d["system"], d["chips"], d["oversubscription"])
+    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _, _ in keys}
+    table = np.array([wired(state.problem, key[:2], key[2], parts_of[key[0]]) for key in keys])
+    flat = table[inverse]
+    return replace(state, copies=1, designs=d.with_(
+        topology=flat[:, 2].astype(np.int64), fabric_price=flat[:, 0], fabric_power=flat[:, 1],
+        scaleout_bandwidth=flat[:, 5],
+    ))  # fmt: skip
+
+
+def wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
     """Price, power, topology, halls, tiers and bytes/s a chip of one network."""
     system, chips = key
     offer = problem.offers[system]
@@ -204,15 +221,23 @@ def local(world: World, where: str, name: str) -> Fact:
 
 def units(offer: Offer) -> tuple[float, float]:
     """Chips of a sold unit, and its IT power (chips' own power where the system's is unknown)."""
-    size = float(offer.system.get("unit_chips") or offer.node)
-    draw = offer.system.get("power")
-    return size, float(draw) if draw else size * float(offer.hardware.power)
+    return offer.unit
+
+
+def per_system(state: State, value: Callable[[Offer], float]) -> Floats:
+    """A number of each design's offer; worked out only for the offers that occur."""
+    systems = state.designs["system"]
+    if not len(systems):
+        return np.zeros(0)
+    low, high = int(systems.min()), int(systems.max())
+    found = np.array([value(offer) for offer in state.problem.offers[low : high + 1]])
+    gathered: Floats = found[systems - low]
+    return gathered
 
 
 def whole_units(state: State) -> Floats:
     """Units (servers, racks) that hold the chips of every design: they are sold and powered whole."""
-    size = np.array([size for size, _ in map(units, state.problem.offers)])
-    whole: Floats = np.ceil(state.designs["chips"] / size[state.designs["system"]])
+    whole: Floats = np.ceil(state.designs["chips"] / per_system(state, lambda offer: offer.unit[0]))
     return whole
 
 
@@ -222,8 +247,7 @@ def power(state: State) -> State:
     if not len(d):
         return state
     c, request = problem.world.constants, problem.request
-    draw = np.array([unit for _, unit in map(units, problem.offers)])
-    servers = whole_units(state) * draw[d["system"]]
+    servers = whole_units(state) * per_system(state, lambda offer: offer.unit[1])
     it = site.it_power(servers, d["fabric_power"], float(c["storage_power_share"].value))
     peak = site.facility_power(it, float(local(problem.world, request.where, "pue").value))
     joules = site.energy(peak, float(c["mean_load"].value), horizon(state))
@@ -252,14 +276,15 @@ def price(state: State) -> State:
     if not len(d):
         return state
     bought, owned = owning(state)
-    rent = cost.renting(d["chips"].astype(np.float64), _rents(problem)[d["system"]], horizon(state))
+    rents = per_system(state, lambda offer: _rent(problem, offer))
+    rent = cost.renting(d["chips"].astype(np.float64), rents, horizon(state))
     money = np.stack(np.broadcast_arrays(bought.total, bought.known, owned.total, rent))
-    state, live = replace(state, scored=len(d)).settle(), state.live
+    state, live = replace(state, scored=state.scored + len(d)).settle(), state.live
     d, (capital, known, owned_total, rent) = state.designs, money[:, live]
     zero = np.zeros(len(d))
     ways = {BUY: (capital, known, owned_total), RENT: (zero, zero, rent)}
     asked = {"buy": (BUY,), "rent": (RENT,)}.get(problem.request.acquire, (BUY, RENT))
-    cloud = np.array([o.chip.vendor in software.CLOUD_ONLY for o in problem.offers])[d["system"]]
+    cloud = per_system(state, lambda offer: float(offer.chip.vendor in software.CLOUD_ONLY)) > 0.0
     barred = {BUY: (cloud, "is not sold, only rented"), RENT: (np.isnan(rent), "has no known rent")}
     parts: list[Designs] = []
     for way in asked:
@@ -275,20 +300,24 @@ def owning(state: State) -> tuple[cost.Capital, cost.Owning]:
     """Capital and cost of ownership of every design as if bought."""
     d, problem = state.designs, state.problem
     c, where, w = problem.world.constants, problem.request.where, problem.world
-    servers = whole_units(state) * _servers(problem)[d["system"]]
+    servers = whole_units(state) * per_system(state, lambda o: server_price(problem, o)[1] * o.unit[0])
     stored = cost.storage(servers, d["fabric_price"], float(c["storage_share"].value))
     house = cost.building(d["it_power"], float(local(w, where, "building_cost").value))
     bought = cost.capital(servers, d["fabric_price"], stored, house)
-    bill = d["energy"] * float(local(w, where, "electricity_price").value)
-    owned = cost.owning(
+    return bought, owned_for(problem, bought, horizon(state), d["energy"])
+
+
+def owned_for(problem: Problem, bought: cost.Capital, seconds: Any, joules: Any) -> cost.Owning:
+    """Cost over `seconds` of what is bought and of the energy that it draws."""
+    c, where = problem.world.constants, problem.request.where
+    return cost.owning(
         bought,
-        horizon(state),
+        seconds,
         lifetimes=(float(c["chip_lifetime"].value), float(c["building_lifetime"].value)),
         charge_rate=float(c["capital_charge_rate"].value),
         operation_share=float(c["operation_share"].value),
-        energy=bill,
+        energy=joules * float(local(problem.world, where, "electricity_price").value),
     )
-    return bought, owned
 
 
 def server_price(problem: Problem, offer: Offer) -> tuple[Fact | None, float, str]:
@@ -304,17 +333,9 @@ def server_price(problem: Problem, offer: Offer) -> tuple[Fact | None, float, st
     return None, float("nan"), ""
 
 
-def _servers(problem: Problem) -> Floats:
-    """USD of a sold unit of every offer."""
-    return np.array([server_price(problem, offer)[1] * units(offer)[0] for offer in problem.offers])
-
-
-def _rents(problem: Problem) -> Floats:
-    def rent(offer: Offer) -> float:
-        fact = problem.world.prices.get(f"{offer.chip.id}/rent")
-        return float("nan") if fact is None else float(fact.value)
-
-    return np.array([rent(offer) for offer in problem.offers])
+def _rent(problem: Problem, offer: Offer) -> float:
+    fact = problem.world.prices.get(f"{offer.chip.id}/rent")
+    return float("nan") if fact is None else float(fact.value)
 
 
 def _budget(state: State) -> State:

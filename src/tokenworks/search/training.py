@@ -182,6 +182,11 @@ class Block:
         some = self.designs if rows is None else self.designs.take(rows)
         return layout(self.problem, some, self.offer, self.precision)
 
+    @property
+    def constants(self) -> TrainingConstants:
+        """The calibration of the offer."""
+        return constants(self.problem, self.offer)
+
     def local(self) -> Local:
         """Parameters of a chip, per row."""
         heads, inverse = alike(self.designs, LOCAL)
