@@ -50,4 +50,4 @@ def scorer() -> Any:
     """The exhaustive search's compiled pass: numba is imported by whoever asks for it."""
     kernels = importlib.import_module("tokenworks.app.kernels")
     fused = importlib.import_module("tokenworks.search.fused")
-    return fused.scorer(kernels.compiler())
+    return fused.scorer(kernels.compiler(), kernels.side_by_side)
