@@ -15,10 +15,10 @@ from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
 from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
-from tokenworks.perf.serving_constants import engine_family
 from tokenworks.quote import lawful
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
-from tokenworks.records import BillLine, Designs, RunOn, Serve, Train, Verdict
+from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
+from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.workload import flops_per_token
@@ -163,7 +163,7 @@ def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: 
     """`bars` and `intervals` of a design. Training: money, energy and carbon are in proportion to its time, unless
     the request fixes the horizon."""
     if not isinstance(problem.job, Train):
-        return _serving_intervals(problem, offer, power, money)
+        return serving_intervals(problem, offer, money)
     rate = rate_bar(problem, offer)
     figures = {
         "/energy_j": power["energy_j"],
@@ -175,42 +175,6 @@ def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: 
     return {
         "bars": shown(rate, evidence_class(problem, offer)),
         "intervals": derived({} if problem.request.horizon else figures, time),
-    }
-
-
-def serving_class(problem: Problem, offer: Offer) -> tuple[str, ...]:
-    """The evidence class of a serving design: requests at a rate, the most tokens, or one at a time."""
-    alone = isinstance(problem.job, RunOn)
-    open_ended = isinstance(problem.job, Serve) and problem.job.requests_per_second is None
-    load = "batch" if alone else "max_throughput" if open_ended else "request_rate"
-    seen, family = problem.world.calibration["serving"]["seen"], engine_family(software.serving(offer.chip))
-    chip = (offer.chip.id, offer.chip.generation)
-    return evidence.serving_labels(seen, chip, family, evidence.LOADS[load], problem.architecture)
-
-
-def serving_bar(problem: Problem, offer: Offer, metric: str) -> Bar | None:
-    """The interval of a serving design's metric, as `predict` names it."""
-    return bar_of(problem.world, "serving", metric, serving_class(problem, offer))
-
-
-def _most_bar(problem: Problem, offer: Offer) -> Bar | None:
-    """The interval of tokens per second where as many as the limits allow are asked; an asked rate is no
-    prediction."""
-    if isinstance(problem.job, Serve) and problem.job.requests_per_second is None:
-        return serving_bar(problem, offer, "output_tokens_per_s_per_chip")
-    return None
-
-
-def _serving_intervals(
-    problem: Problem, offer: Offer, power: Mapping[str, Any], money: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Money over a horizon does not depend on speed; money per token does where the tokens are predicted."""
-    most = _most_bar(problem, offer)
-    figures = {"/cost/per_million_tokens_usd": money["per_million_tokens_usd"]}
-    shows = most or serving_bar(problem, offer, "tpot_ms")
-    return {
-        "bars": shown(shows, serving_class(problem, offer)),
-        "intervals": derived(figures, None if most is None else most.inverted()),
     }
 
 
@@ -280,7 +244,7 @@ def _served(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
             floor=floor,
             ceiling=max(ceiling, float(one["tpot"][0])),
         ),
-        "tokens_per_s": estimate(one["tokens_per_s"][0], _most_bar(problem, offer)),
+        "tokens_per_s": estimate(one["tokens_per_s"][0], most_bar(problem, offer)),
     }
     if isinstance(problem.job, RunOn):
         predicted["period_s"] = estimate(one["step_time"][0], serving_bar(problem, offer, "tpot_ms"))
