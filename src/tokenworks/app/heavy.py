@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from tokenworks.deliver.pdf import CHINESE, Pages
 from tokenworks.errors import BadRequest
 
 
@@ -17,6 +18,19 @@ def pyplot() -> Any:
         raise BadRequest("needs the extra 'plots' (pip install 'tokenworks[plots]')", field="-o") from error
     found.rcParams["svg.hashsalt"] = "tokenworks"  # same report, same bytes
     return found
+
+
+def pdf_pages() -> Pages | None:
+    """What draws the pages of a PDF; None where the extra `pdf` (reportlab) is not installed."""
+    try:
+        platypus = importlib.import_module("reportlab.platypus")
+        styles = importlib.import_module("reportlab.lib.styles")
+    except ImportError:
+        return None
+    fonts = importlib.import_module("reportlab.pdfbase.cidfonts")
+    importlib.import_module("reportlab.pdfbase.pdfmetrics").registerFont(fonts.UnicodeCIDFont(CHINESE))
+    sizes = importlib.import_module("reportlab.lib.pagesizes")
+    return Pages(platypus, styles, importlib.import_module("reportlab.lib.colors"), sizes.landscape(sizes.A4))
 
 
 def sweep() -> Any:
