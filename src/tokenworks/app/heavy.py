@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tokenworks.deliver.pdf import CHINESE, Pages
+from tokenworks.deliver.pdf import CHINESE, CHINESE_ENCODING, Pages
 from tokenworks.errors import BadRequest
 
 
@@ -27,8 +27,11 @@ def pdf_pages() -> Pages | None:
         styles = importlib.import_module("reportlab.lib.styles")
     except ImportError:
         return None
+    # reportlab's own table pairs this font with the encoding of simplified characters, which no reader takes
     fonts = importlib.import_module("reportlab.pdfbase.cidfonts")
-    importlib.import_module("reportlab.pdfbase.pdfmetrics").registerFont(fonts.UnicodeCIDFont(CHINESE))
+    chinese = fonts.UnicodeCIDFont(CHINESE)
+    chinese.encodingName = CHINESE_ENCODING
+    importlib.import_module("reportlab.pdfbase.pdfmetrics").registerFont(chinese)
     sizes = importlib.import_module("reportlab.lib.pagesizes")
     return Pages(platypus, styles, importlib.import_module("reportlab.lib.colors"), sizes.landscape(sizes.A4))
 

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 from tokenworks.deliver.tables import Block, Lines
 
 LATIN, CHINESE = "Helvetica", "MSung-Light"  # the second is one of Adobe's own for Traditional Chinese, in every reader
+CHINESE_ENCODING = "UniCNS-UTF16-H"
 SIZE, LEADING, MARGIN = 8.0, 10.5, 40.0  # points
 GRID = "#c9cfca"
 

@@ -35,6 +35,7 @@ def test_a_report_of_a_quote(language: str, examples: dict[str, Quote], pages: P
     raw = as_pdf(blocks, f"{say('Quote')} {content['id']}", pages)
     assert raw == as_pdf(blocks, f"{say('Quote')} {content['id']}", pages)
     read = words(raw)
+    assert (b"UniCNS-UTF16-H" in raw) == (language == "zh-Hant")  # Traditional characters, not Simplified
     assert content["id"] in read
     for block in blocks:
         assert "".join(block.title.split()) in read
