@@ -34,6 +34,7 @@ bench: setup
 	$(BIN)/python bench/quotes.py
 	$(BIN)/python bench/visitors.py
 	$(BIN)/python bench/search.py
+	$(BIN)/python bench/device.py
 
 web: setup page
 	$(BIN)/tokenworks web

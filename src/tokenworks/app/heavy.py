@@ -17,6 +17,7 @@ def pyplot() -> Any:
     except ImportError as error:
         raise BadRequest("needs the extra 'plots' (pip install 'tokenworks[plots]')", field="-o") from error
     found.rcParams["svg.hashsalt"] = "tokenworks"  # same report, same bytes
+    found.rcParams["svg.fonttype"] = "none"  # letters as text, not as outlines: small files
     return found
 
 
@@ -66,4 +67,4 @@ def scorer() -> Any:
     """The exhaustive search's compiled pass: numba is imported by whoever asks for it."""
     kernels = importlib.import_module("tokenworks.app.kernels")
     fused = importlib.import_module("tokenworks.search.fused")
-    return fused.scorer(kernels.compiler())
+    return fused.scorer(kernels.compiler(), kernels.side_by_side)
