@@ -144,7 +144,7 @@ def _show(opts: Options, answer: Mapping[str, Any]) -> None:
 def check_catalog(form: str, overlay: str | None, language: str) -> int:
     """Schema, units, ranges, cross-references, sources, aliases."""
     opts = options(form, overlay, language)
-    problems = facts.check(facts.load(opts.catalog))
+    problems = facts.check(facts.gather(opts.catalog))
     answer = {"schema": "tokenworks/check/1", "problems": [str(p) for p in problems]}
     opts.answer(answer, lambda say: deliver.check(problems, say))
     return 2 if problems else 0

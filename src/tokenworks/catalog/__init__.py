@@ -1,8 +1,9 @@
 """Catalog: facts, prices, rules and calibration, read and checked into a World at a date."""
 
 from tokenworks.catalog.calibration import numbers, overlaid
-from tokenworks.catalog.check import check
-from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, load
+from tokenworks.catalog.check import check, load
+from tokenworks.catalog.demand import shipped_demand
+from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, gather
 from tokenworks.catalog.runs import KINDS as RUNS
 from tokenworks.catalog.runs import published
 from tokenworks.catalog.world import expand, resolve, world
@@ -15,10 +16,12 @@ __all__ = [
     "check",
     "expand",
     "fold",
+    "gather",
     "load",
     "numbers",
     "overlaid",
     "published",
     "resolve",
+    "shipped_demand",
     "world",
 ]

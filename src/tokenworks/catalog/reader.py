@@ -16,11 +16,12 @@ import yaml
 
 from tokenworks import files
 from tokenworks.catalog.calibration import with_fitted
-from tokenworks.errors import BadRequest, Defect
+from tokenworks.errors import BadRequest, Defect, not_allowed
 from tokenworks.records import Chip, Entry, Fact, Model, System
 
 KINDS = ("chips", "systems", "switches", "nics", "optics", "models", "sites")
 OVERLAY = (*KINDS, "prices", "constants")
+WORDS = ("name", "vendor", "country", "family", "generation", "kind", "chip", "developer", "name_zh", "item")
 LISTS = "parties"  # an overlay's own lists of parties, as `law lists import` writes them, in place of ours
 BYTES_MAX = 5_000_000  # of one file of an overlay
 
@@ -61,8 +62,8 @@ class Catalog:
         return found
 
 
-def load(overlay: Path | None = None) -> Catalog:
-    """Read the shipped catalog, with the files of the folder `overlay` laid over it.
+def gather(overlay: Path | None = None) -> Catalog:
+    """Read the shipped catalog, with the files of the folder `overlay` laid over it, its values as yet unchecked.
 
     An overlay file has the name and shape of ours (chips.yaml, prices.yaml, ...); its entries are merged by
     id, fact by fact. Raises BadRequest naming file, entry and field; Defect where our own data is bad.
@@ -233,6 +234,9 @@ def _lay_over(raw: dict[str, Any], folder: Path) -> None:
         if path.stem == LISTS:
             raw[LISTS] = _lists(body, path)
         elif path.stem == "constants":
+            for name in body if isinstance(body, Mapping) else ():
+                if name not in raw["constants"]["constants"]:
+                    raise not_allowed(str(path), name, raw["constants"]["constants"])
             raw["constants"] = {"constants": {**raw["constants"]["constants"], **_checked(body, path)}}
         elif path.stem == "prices":
             raw["prices"] = {"prices": [*raw["prices"]["prices"], *_rows(body, path, ("item", "kind"))]}
@@ -256,10 +260,32 @@ def _rows(body: Any, path: Path, needed: Iterable[str]) -> list[Any]:
         absent = [k for k in needed if not isinstance(row, Mapping) or not isinstance(row.get(k), str)]
         if absent:
             raise BadRequest("an entry lacks '{name}'", field=str(path), name=absent[0])
-        if "facts" not in row and "config" not in row:
-            _checked({row[next(iter(needed))]: row}, path) if "kind" in row else None
+        if "kind" in needed:  # a price is a fact itself
+            _checked({row["item"]: row}, path)
         _checked(row.get("facts") or {}, path)
+        _words(row, path)
     return body
+
+
+def _words(row: Mapping[str, Any], path: Path) -> None:
+    """The fields of an entry that are words, or lists of them."""
+    for name in WORDS:
+        if name in row and not isinstance(row[name], str):
+            raise BadRequest("expected a word, read '{value}'", field=f"{path}: {name}", value=row[name])
+    spelled = row.get("aliases", [])
+    if not isinstance(spelled, list) or not all(isinstance(a, str) for a in spelled):
+        raise BadRequest("expected a list of words, read '{value}'", field=f"{path}: aliases", value=spelled)
+    if "config" in row and not isinstance(row["config"], Mapping):
+        raise BadRequest(
+            "expected the fields of a config.json, read '{value}'", field=f"{path}: config", value=row["config"]
+        )
+    for name in ("released", "training_tokens", "published"):
+        if row.get(name) is not None:
+            _checked({name: {"value": 0, **row[name]} if isinstance(row[name], Mapping) else row[name]}, path)
+    if not isinstance(row.get("config_source") or {}, Mapping):
+        raise BadRequest("expected a source", field=f"{path}: config_source")
+    if not isinstance(row.get("assumed", False), bool):
+        raise BadRequest("expected true or false, read '{value}'", field=f"{path}: assumed", value=row["assumed"])
 
 
 def _merged(ours: list[Any], body: Any, path: Path) -> list[Any]:

@@ -53,18 +53,21 @@ def first_day(value: str) -> dt.date | None:
 
     >>> first_day("2025-Q3"), first_day("2026-H2"), first_day("2024")
     (datetime.date(2025, 7, 1), datetime.date(2026, 7, 1), datetime.date(2024, 1, 1))
+    >>> first_day("2025-13"), first_day("soon")
+    (None, None)
     """
     text = value.strip()[:10]
     year, _, rest = text.partition("-")
-    if not year[:4].isdigit():
-        return None
     rest = rest.split(" ")[0]
-    if rest.startswith("Q"):
-        return dt.date(int(year), 3 * int(rest[1]) - 2, 1)
-    if rest.startswith("H"):
-        return dt.date(int(year), 6 * int(rest[1]) - 5, 1)
-    month, _, day = rest.partition("-")
-    return dt.date(int(year[:4]), int(month) if month.isdigit() else 1, int(day) if day.isdigit() else 1)
+    try:
+        if rest.startswith("Q"):
+            return dt.date(int(year), 3 * int(rest[1:2]) - 2, 1)
+        if rest.startswith("H"):
+            return dt.date(int(year), 6 * int(rest[1:2]) - 5, 1)
+        month, _, day = rest.partition("-")
+        return dt.date(int(year[:4]), int(month) if month.isdigit() else 1, int(day) if day.isdigit() else 1)
+    except ValueError:  # no such day
+        return None
 
 
 def launched(chip: Chip, lag: dt.timedelta) -> dt.date | None:

@@ -89,23 +89,15 @@ def _asked(job: Mapping[str, Any]) -> str:
 
 
 def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
-    served = all(d["make"] == "serve" for d in quote["designs"])
-    head = tuple(
+    head = [
         say(h)
         for h in (
-            "chip",
-            "vendor",
-            "chips",
-            "split",
-            "precision",
-            "TTFT, TPOT" if served else "speed",
-            "power",
-            "acquire",
-            "total",
-            "per M tokens",
+            "chip", "vendor", "chips", "split", "precision", "speed", "power", "acquire", "total", "per M tokens",
             "law",
         )
-    )
+    ]  # fmt: skip
+    if all(d["make"] == "serve" for d in quote["designs"]):
+        head[5] = say("TTFT, TPOT")
     rows = []
     for d in quote["designs"]:
         mark = " *" if d["id"] in quote["best"].values() else ""
@@ -124,7 +116,7 @@ def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
                 words.word(words.STANDING, d["law"]["standing"], say),
             )
         )
-    return Table(say("Designs offered (* best)"), head, tuple(rows), spare=(1, 4, 7))
+    return Table(say("Designs offered (* best)"), tuple(head), tuple(rows), spare=(1, 4, 7))
 
 
 def _licences(quote: Mapping[str, Any], say: Translator) -> Table:
@@ -155,6 +147,7 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
         (say("design"), d["id"]),
         (say("system"), f"{d['units']:,} x {d['system_name']}"),
     ]
+    rows += _earned(d, say)
     for name, value in d["time_parts"].items():
         if value > 0:
             rows.append((say("time: {part}", part=words.word(words.PART, name, say)), words.duration(value, say)))
@@ -188,12 +181,52 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
         for key, value in d["cost"]["parts"].items()
         if key in words.COST and value != 0
     ]
+    rows += _sure(d, say)
     rows += [
         (say("energy"), units.energy(d["energy_j"])),
         (say("emissions"), units.mass(d["carbon_kg"])),
         (say("limited by"), words.word(words.BOUND, d["bound"], say)),
     ]  # fmt: skip
     return Table(say("The first design"), (say("what"), say("value")), tuple(rows))
+
+
+def _between(estimate: Any) -> tuple[float, float] | None:
+    """The interval of an estimate, None where none has been earned."""
+    low, high = (estimate.get("low"), estimate.get("high")) if isinstance(estimate, Mapping) else (None, None)
+    return None if low is None or high is None else (low, high)
+
+
+def _sure(d: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
+    """The 80 % intervals of what a buyer asks first, and the evidence that they come from."""
+    named = (("time_s", "time"), ("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("period_s", "time"))
+    rows = []
+    for key, what in named:
+        ends = _between(d["predicted"].get(key))
+        if ends is not None:
+            said = tuple(words.duration(end, say) for end in ends)
+            rows.append(
+                (say("80 % interval: {what}", what=say(what)), say("{low} to {high}", low=said[0], high=said[1]))
+            )
+    ends = _between((d.get("intervals") or {}).get("/cost/total_usd"))
+    if ends is not None:
+        said = tuple(words.money(end, say) for end in ends)
+        rows.append(
+            (say("80 % interval: {what}", what=say("total")), say("{low} to {high}", low=said[0], high=said[1]))
+        )
+    if rows and d.get("bars"):
+        rows.append((say("from"), say("{n} published runs: {kind}", n=d["bars"]["runs"], kind=d["bars"]["class"])))
+    return rows
+
+
+def _earned(design: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
+    """What failures take of the wall time."""
+    rows: list[tuple[str, str]] = []
+    wall = design.get("wall_time")
+    if wall is not None:
+        for key, part in words.WALL.items():
+            rows.append((say("wall time: {part}", part=say.say(part)), words.duration(wall[key], say)))
+        rows.append((say("interruptions of the run"), f"{wall['interruptions']:,.1f}"))
+    return rows
 
 
 def _barred(quote: Mapping[str, Any], say: Translator) -> Table:
@@ -217,8 +250,9 @@ def _apart(quote: Mapping[str, Any], say: Translator) -> Table:
             known = "-"
         else:
             open_law = a["law"]["standing"] == "apart"
-            why = words.word(words.LICENCE, a["law"]["verdict"], say) if open_law else say("a price is not known")
-            known = units.money(a["cost"]["known_usd"])
+            answer = words.word(words.LICENCE, a["law"]["verdict"], say)
+            why = say("law: {answer}", answer=answer) if open_law else say("a price is not known")
+            known = units.money(a["cost"]["known_usd"]) if a["cost"]["known_usd"] else "-"
         rows.append((a["chip_name"], a["vendor"], why, known))
     head = tuple(say(h) for h in ("chip", "vendor", "why", "known part"))
     return Table(say("Apart: cannot be compared"), head, tuple(rows))
@@ -231,7 +265,8 @@ def _notes(quote: Mapping[str, Any], say: Translator) -> Lines:
             lines.append(say("assumed: {field} = {value}", field=item["field"], value=item["value"]))
         for warning in quote["designs"][0]["warnings"]:
             lines.append(words.sentence(warning, say))
-        lines.append(say("Intervals (low, high) are empty until runs outside the fit have earned them."))
+        if not any(_between(e) for e in quote["designs"][0]["predicted"].values()):
+            lines.append(say("Intervals (low, high) are empty until runs outside the fit have earned them."))
         lines.append(say("Ask any number: tokenworks explain quote.json /designs/0/cost/total_usd"))
     lines.append(say(DISCLAIMER))
     return Lines(say("Notes"), tuple(lines))

@@ -68,6 +68,11 @@ PART: Mapping[str, Text] = {
 
 
 CAPITAL = ("servers_usd", "network_usd", "storage_usd", "building_usd")
+WALL: Mapping[str, Text] = {
+    "checkpoints_s": text("checkpoints"),
+    "lost_s": text("work lost and done again"),
+    "restarts_s": text("restarts"),
+}
 COST: Mapping[str, Text] = {
     "servers_usd": text("servers"),
     "network_usd": text("network"),
@@ -146,4 +151,6 @@ def name(design: Mapping[str, Any], designs: Sequence[Mapping[str, Any]]) -> str
     systems = {d["system"] for d in designs if d["chip"] == design["chip"]}
     if len(systems) == 1:
         return str(design["chip_name"])
-    return f"{design['chip_name']}, {str(design['system_name']).partition(' / ')[0].partition(' (')[0]}"
+    chip = str(design["chip_name"]).partition(" (")[0]
+    system = str(design["system_name"]).partition(" (")[0].partition(" / ")[0]
+    return f"{chip}, {system}"

@@ -14,8 +14,10 @@ from tokenworks.perf import evidence, serving_memory, serving_step
 from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
+from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
 from tokenworks.quote import lawful
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
+from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
 from tokenworks.search.problem import Offer, Problem, State
@@ -158,10 +160,10 @@ def rate_bar(problem: Problem, offer: Offer) -> Bar | None:
 
 
 def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`bars` and `intervals` of a training design: money, energy and carbon are in proportion to its time, unless
+    """`bars` and `intervals` of a design. Training: money, energy and carbon are in proportion to its time, unless
     the request fixes the horizon."""
     if not isinstance(problem.job, Train):
-        return {}
+        return serving_intervals(problem, offer, money)
     rate = rate_bar(problem, offer)
     figures = {
         "/energy_j": power["energy_j"],
@@ -200,9 +202,26 @@ def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
             "mfu": estimate(mfu, rate, ceiling=1.0 if precision == "bf16" else h.peak.get("fp8", peak) / peak),
             "goodput": estimate(job.tokens / one["tokens_per_s"][0] / one["time"][0], ceiling=1.0),
         },
+        "wall_time": _wall(problem, one),
         "time_parts": {k: float(np.ravel(v)[0]) for k, v in step.parts.items()},
         "bound": perf_training.BOUNDS[int(np.ravel(step.bound)[0])],
         "memory": {**memory, "total": sum(memory.values()), "usable": float(one["memory_usable"][0])},
+    }
+
+
+def _wall(problem: Problem, one: Designs) -> Mapping[str, Any]:
+    """Where the run's wall time goes, s, apart from the steps: checkpoints, work lost and done again, restarts."""
+    fleet = reliability(problem.world.calibration["goodput"])
+    chips, seconds = float(one["chips"][0]), float(one["time"][0])
+    found = wall_time(chips, fleet)
+    return {
+        "training_s": float(found.training) * seconds,
+        "checkpoints_s": float(found.checkpoints) * seconds,
+        "lost_s": float(found.lost) * seconds,
+        "restarts_s": float(found.restarts) * seconds,
+        "interruptions": float(found.failures) * seconds,
+        "mean_time_between_s": float(mean_time_between(fleet.failure_rate, chips)),
+        "checkpoint_every_s": float(found.interval),
     }
 
 
@@ -218,12 +237,17 @@ def _served(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     memory = {k: float(np.ravel(v)[0]) for k, v in parts.items()}
     floor, ceiling = (float(np.ravel(v)[0]) for v in (step.floor, step.ceiling))
     predicted = {
-        "ttft_s": estimate(one["ttft"][0]),
-        "tpot_s": estimate(one["tpot"][0], floor=floor, ceiling=max(ceiling, float(one["tpot"][0]))),
-        "tokens_per_s": estimate(one["tokens_per_s"][0]),
+        "ttft_s": estimate(one["ttft"][0], serving_bar(problem, offer, "ttft_ms")),
+        "tpot_s": estimate(
+            one["tpot"][0],
+            serving_bar(problem, offer, "tpot_ms"),
+            floor=floor,
+            ceiling=max(ceiling, float(one["tpot"][0])),
+        ),
+        "tokens_per_s": estimate(one["tokens_per_s"][0], most_bar(problem, offer)),
     }
     if isinstance(problem.job, RunOn):
-        predicted["period_s"] = estimate(one["step_time"][0])
+        predicted["period_s"] = estimate(one["step_time"][0], serving_bar(problem, offer, "tpot_ms"))
     return {
         "predicted": predicted,
         "time_parts": {k: float(np.ravel(v)[0]) for k, v in step.parts.items()},
