@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup quote test test-all bench web lock messages reference validation clean
+.PHONY: setup quote test test-all bench web page browser lock messages reference validation clean
 
 setup: $(STAMP)
 
@@ -20,7 +20,7 @@ $(STAMP): requirements.txt pyproject.toml
 quote: setup
 	$(BIN)/tokenworks quote examples/train-deepseek-v3-in-abu-dhabi.yaml
 
-test: setup
+test: setup browser
 	$(BIN)/ruff check src tests scripts bench
 	$(BIN)/ruff format --check src tests scripts bench
 	$(BIN)/mypy
@@ -32,10 +32,28 @@ test-all: test
 
 bench: setup
 	$(BIN)/python bench/quotes.py
+	$(BIN)/python bench/visitors.py
 	$(BIN)/python bench/search.py
+	$(BIN)/python bench/device.py
 
-web:
-	@echo "make web: not in this version" >&2; exit 2
+web: setup page
+	$(BIN)/tokenworks web
+
+# The page is built where node is; elsewhere the build that is committed is served.
+page:
+	@if command -v npm >/dev/null 2>&1; then \
+	  cd web && { test -d node_modules || npm ci --no-audit --no-fund; } && npm run build; \
+	else echo "no npm here: the page is served as it was built before" >&2; fi
+
+# What the browser tests need; without it they are skipped and say so.
+browser:
+	@if [ -x /usr/bin/chromium ] || [ -n "$$TOKENWORKS_CHROMIUM" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  { apt-get install -y -qq chromium fonts-noto-cjk || { apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk; }; } >/dev/null 2>&1 \
+	  || echo "chromium cannot be installed: the browser tests are skipped" >&2; \
+	else echo "no chromium here: the browser tests are skipped" >&2; fi
+	@if command -v npm >/dev/null 2>&1 && [ ! -f web/node_modules/axe-core/axe.min.js ]; then \
+	  cd web && npm ci --no-audit --no-fund >/dev/null 2>&1 || echo "axe-core cannot be installed: its tests are skipped" >&2; fi
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header \

@@ -72,5 +72,10 @@ class Translator:
             return self(sentence)
         return self(sentence.template, **dict(sentence.values))
 
+    def sentences(self) -> dict[str, str]:
+        """Every sentence of this language by its English template; empty for English."""
+        known: Mapping[object, object] = getattr(self._catalogue, "_catalog", {})
+        return {k: v for k, v in known.items() if isinstance(k, str) and isinstance(v, str) and k}
+
     def _fill(self, values: Mapping[str, object]) -> dict[str, object]:
         return {k: self.say(v) if isinstance(v, Text) else v for k, v in values.items()}

@@ -47,9 +47,10 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "model": ("tokenworks.app.parts", "model", "What a model is made of."),
         "catalog": ("tokenworks.app.parts", "catalog", "The facts: list, show, check."),
         "schema": ("tokenworks.app.parts", "schema", "JSON Schema of an answer."),
+        "web": ("tokenworks.app.serving", "web", "Serve the page and the HTTP API."),
     }
 )
-LATER = ("market", "measure", "web")
+LATER = ("market", "measure")
 INTERRUPTED = 130
 
 

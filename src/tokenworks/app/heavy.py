@@ -16,6 +16,7 @@ def pyplot() -> Any:
     except ImportError as error:
         raise BadRequest("needs the extra 'plots' (pip install 'tokenworks[plots]')", field="-o") from error
     found.rcParams["svg.hashsalt"] = "tokenworks"  # same report, same bytes
+    found.rcParams["svg.fonttype"] = "none"  # letters as text, not as outlines: small files
     return found
 
 

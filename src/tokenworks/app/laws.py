@@ -35,7 +35,7 @@ def _country(world: World, value: str, field: str) -> str:
     return catalog.resolve(world, "sites", value, field) if len(value) != 2 else value.upper()
 
 
-def _known_country(world: World, value: str, field: str) -> str:
+def known_country(world: World, value: str, field: str) -> str:
     """A country of the catalog, or any two-letter code that a rule names."""
     code = _country(world, value, field)
     named = {c for group in world.law["places"]["groups"].values() for c in group}
@@ -83,11 +83,11 @@ def check(
         raise BadRequest("expected a whole number, read '{value}'", field="--quantity", value=quantity)
     shipment = Shipment(
         chip=catalog.resolve(world, "chips", chip, "--chip"),
-        destination=_known_country(world, destination, "--to"),
+        destination=known_country(world, destination, "--to"),
         on=read_day(day, "--on"),
-        ship_from=None if ship_from is None else _known_country(world, ship_from, "--from"),
+        ship_from=None if ship_from is None else known_country(world, ship_from, "--from"),
         exporter=exporter,
-        buyer=Buyer(buyer_kind, None if buyer_hq is None else _known_country(world, buyer_hq, "--buyer-hq"), buyer),
+        buyer=Buyer(buyer_kind, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), buyer),
         use=end_use,
         quantity=quantity,
     )
@@ -128,7 +128,7 @@ def timeline(chip: str, destination: str, form: str, overlay: str | None, langua
     opts = options(form, overlay, language)
     world = _world(opts)
     key = catalog.resolve(world, "chips", chip, "--chip")
-    place = _known_country(world, destination, "--to")
+    place = known_country(world, destination, "--to")
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
     found = rules.timeline(Shipment(key, place, first), world)
     rows: list[Any] = [{"from": day.isoformat(), **rules.answer(verdict)} for day, verdict in found]
@@ -149,12 +149,13 @@ def grid(day: str, form: str, overlay: str | None, language: str) -> None:
     answer = {
         "schema": "tokenworks/grid/1",
         "on": on.isoformat(),
-        "cells": [_cell(c, p, v) for c, p, v in cells],
+        "cells": [cell(c, p, v) for c, p, v in cells],
     }
     opts.answer(answer, lambda say: deliver.grid(answer, say))
 
 
-def _cell(chip: str, place: str, verdict: Any) -> dict[str, Any]:
+def cell(chip: str, place: str, verdict: Any) -> dict[str, Any]:
+    """One field of a table of chips against countries."""
     return {"chip": chip, "to": place, "licence": verdict.licence, "eccn": verdict.eccn,
             "exception": verdict.exception, "review_policy": verdict.review_policy}  # fmt: skip
 
@@ -171,7 +172,7 @@ def diff(days: tuple[str, ...], form: str, overlay: str | None, language: str) -
     one, other = (read_day(d, "--on") for d in days)
     chips = [c for c in sorted(world.chips) if world.chips[c].kind == "datacentre"]
     found = rules.diff(chips, sorted(world.sites), one, other, world)
-    rows = [{"a": _cell(c, p, a), "b": _cell(c, p, b)} for c, p, a, b in found]
+    rows = [{"a": cell(c, p, a), "b": cell(c, p, b)} for c, p, a, b in found]
     answer = {
         "schema": "tokenworks/law-diff/1",
         "a": one.isoformat(),

@@ -32,7 +32,9 @@ def explanation(answer: Mapping[str, Any], say: Translator) -> str:
         say(answer["meaning"]),
         say("formula: {formula}", formula=say(answer["formula"])),
     ]
-    if answer["low"] is None and answer["kind"] == "derived":
+    if answer["low"] is not None:
+        lines.append(say("80 % interval: {low} to {high}", low=answer["low"], high=answer["high"]))
+    elif answer["kind"] == "derived":
         lines.append(say("no interval yet: none has been earned on runs outside the fit"))
     rows = [
         (i["name"], i["value"] if not isinstance(i["value"], Mapping) else "", i.get("source", ""))

@@ -155,6 +155,7 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
         (say("design"), d["id"]),
         (say("system"), f"{d['units']:,} x {d['system_name']}"),
     ]
+    rows += _earned(d, say)
     for name, value in d["time_parts"].items():
         if value > 0:
             rows.append((say("time: {part}", part=words.word(words.PART, name, say)), words.duration(value, say)))
@@ -196,6 +197,23 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
     return Table(say("The first design"), (say("what"), say("value")), tuple(rows))
 
 
+def _earned(design: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
+    """The interval of the time and what stands behind it; what failures take of the wall time."""
+    rows: list[tuple[str, str]] = []
+    time, behind = design["predicted"].get("time_s"), design.get("bars")
+    if time is not None and time["low"] is not None:
+        between = f"{words.duration(time['low'], say)} - {words.duration(time['high'], say)}"
+        rows.append((say("time, 80 % interval"), between))
+    if behind is not None:
+        rows.append((say("runs outside the fit behind it"), f"{behind['runs']:,} ({behind['class']})"))
+    wall = design.get("wall_time")
+    if wall is not None:
+        for key, part in words.WALL.items():
+            rows.append((say("wall time: {part}", part=say.say(part)), words.duration(wall[key], say)))
+        rows.append((say("interruptions of the run"), f"{wall['interruptions']:,.1f}"))
+    return rows
+
+
 def _barred(quote: Mapping[str, Any], say: Translator) -> Table:
     rows = tuple(
         (
@@ -231,7 +249,9 @@ def _notes(quote: Mapping[str, Any], say: Translator) -> Lines:
             lines.append(say("assumed: {field} = {value}", field=item["field"], value=item["value"]))
         for warning in quote["designs"][0]["warnings"]:
             lines.append(words.sentence(warning, say))
-        lines.append(say("Intervals (low, high) are empty until runs outside the fit have earned them."))
+        lines.append(
+            say("Low and high are the 80 % interval of published runs outside the fit; null where none is earned yet.")
+        )
         lines.append(say("Ask any number: tokenworks explain quote.json /designs/0/cost/total_usd"))
     lines.append(say(DISCLAIMER))
     return Lines(say("Notes"), tuple(lines))

@@ -68,6 +68,11 @@ PART: Mapping[str, Text] = {
 
 
 CAPITAL = ("servers_usd", "network_usd", "storage_usd", "building_usd")
+WALL: Mapping[str, Text] = {
+    "checkpoints_s": text("checkpoints"),
+    "lost_s": text("work lost and done again"),
+    "restarts_s": text("restarts"),
+}
 COST: Mapping[str, Text] = {
     "servers_usd": text("servers"),
     "network_usd": text("network"),

@@ -147,8 +147,10 @@ def _floor(arch: Architecture, bench: Bench, work: Work, wire: Column, optimizer
 
 
 def is_hybrid(arch: Architecture) -> bool:
-    """Whether the model has recurrent layers."""
-    return any(layer.attention is not None and layer.attention.kind in RECURRENT for layer, _ in arch.layers)
+    """Whether the model has recurrent layers, or attention that picks its keys: layers that the tuned paths of a
+    software release (whole steps captured as one graph) do not cover."""
+    kinds = {layer.attention.kind for layer, _ in arch.layers if layer.attention is not None}
+    return bool(kinds & {*RECURRENT, "sparse"})
 
 
 class MicroTime(NamedTuple):

@@ -15,7 +15,7 @@ from tokenworks.perf.layout import PRECISIONS, SCALING, Layout
 from tokenworks.perf.roofline import Column, Rates
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.records import Hardware
-from tokenworks.workload import attention_flops, matrices
+from tokenworks.workload import attention_flops, matrices, mtp_block
 from tokenworks.workload.architecture import Architecture, Attention, FeedForward, Layer, Matrix
 from tokenworks.workload.matrices import RECURRENT
 
@@ -146,6 +146,8 @@ def attention_efficiency(attention: Attention, bench: Bench) -> Column:
     share = c.attention * roofline.head_efficiency(float(attention.head_dim), c["head_power"])
     if c.framework.get("flash2") and c.flash2_lags:
         share = share * c["flash2"]
+    if attention.kind == "sparse":
+        return share * c["sparse"]
     return share * c["scan"] if attention.kind in RECURRENT else share
 
 
@@ -200,13 +202,24 @@ def fusion(c: TrainingConstants) -> Column:
     return c["eager"] if c.framework.get("eager") else 1.0
 
 
-def elementwise_work(layer: Layer, hidden: int, bench: Bench) -> Work:
-    """Norms and residuals (10 bytes per token and hidden element), rotary embedding and head layout,
+def residual_bytes(streams: float) -> float:
+    """Bytes per token and hidden element of the norm and residual around one mixer or block: 5 with one stream
+    (kernels fuse the two); with n (hyper-connections, arXiv 2409.19606) all are read and mixed, and all read and
+    written again: 2 (3 n + 2).
+
+    >>> residual_bytes(1.0), residual_bytes(4.0)
+    (5.0, 28.0)
+    """
+    return 5.0 if streams <= 1.0 else 2.0 * (3.0 * streams + 2.0)
+
+
+def elementwise_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1.0) -> Work:
+    """Norms and residuals (`residual_bytes`), rotary embedding and head layout,
     activation; backward twice that. Experts add the permutation and its inverse, 8 bytes per routed
     element."""
     c, lay = bench.constants, bench.layout
     halves = (layer.attention is not None) + (layer.ffn is not None)
-    moved = 5.0 * halves * bench.shared_tokens * hidden
+    moved = residual_bytes(streams) * halves * bench.shared_tokens * hidden
     permuted: Column = 0.0
     if layer.attention is not None:
         qk, vo = attention_widths(layer.attention)
@@ -224,9 +237,9 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench) -> Work:
     )
 
 
-def layer_work(layer: Layer, hidden: int, bench: Bench) -> Work:
+def layer_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1.0) -> Work:
     """All compute of one layer for one micro-batch on one chip."""
-    work = elementwise_work(layer, hidden, bench)
+    work = elementwise_work(layer, hidden, bench, streams)
     for matrix in matrices(layer, hidden):
         work = work.plus(matrix_work(matrix, bench))
     if layer.attention is not None:
@@ -249,10 +262,10 @@ def head_work(arch: Architecture, bench: Bench) -> Work:
 
 
 def body_work(arch: Architecture, bench: Bench) -> Work:
-    """All decoder layers, MTP modules as one more of the last kind each."""
+    """All decoder layers, and the layers of every MTP module."""
     work = ZERO
     for layer, count in arch.layers:
-        work = work.plus(layer_work(layer, arch.hidden, bench), float(count))
-    if arch.mtp_layers:
-        work = work.plus(layer_work(arch.layers[-1][0], arch.hidden, bench), float(arch.mtp_layers))
+        work = work.plus(layer_work(layer, arch.hidden, bench, float(arch.residual_streams)), float(count))
+    for layer in mtp_block(arch) if arch.mtp_layers else ():
+        work = work.plus(layer_work(layer, arch.hidden, bench), float(arch.mtp_layers))
     return work

@@ -16,7 +16,7 @@ from tokenworks.perf.roofline import Column
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.records import Hardware
 from tokenworks.workload.architecture import Architecture, Layer
-from tokenworks.workload.matrices import RECURRENT, matrices
+from tokenworks.workload.matrices import RECURRENT, matrices, mtp_block
 
 _BF16 = 2.0  # bytes of an activation on the wire
 
@@ -50,7 +50,7 @@ def local_parameters(arch: Architecture, layout: Layout) -> Local:
     expert: Column = 0.0
     kinds = [*arch.layers]
     if arch.mtp_layers:
-        kinds.append((arch.layers[-1][0], arch.mtp_layers))
+        kinds += [(layer, arch.mtp_layers) for layer in mtp_block(arch)]
     for layer, count in kinds:
         for m in matrices(layer, arch.hidden):
             size = float(m.rows) * m.columns * m.copies * count

@@ -4,7 +4,7 @@ from tokenworks.quote.buildout import Plan, buildout
 from tokenworks.quote.carry import Carried, carry
 from tokenworks.quote.porting import Ask, porting
 from tokenworks.quote.request import inline_models, read_request
-from tokenworks.quote.story import architecture, quote
+from tokenworks.quote.story import architecture, problems, quote, resolved
 from tokenworks.quote.whatif import compare
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "compare",
     "inline_models",
     "porting",
+    "problems",
     "quote",
     "read_request",
+    "resolved",
 ]

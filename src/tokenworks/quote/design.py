@@ -14,6 +14,7 @@ from tokenworks.perf import evidence, serving_memory, serving_step
 from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
+from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
@@ -199,9 +200,26 @@ def _trained(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
             "mfu": estimate(mfu, rate, ceiling=1.0 if precision == "bf16" else h.peak.get("fp8", peak) / peak),
             "goodput": estimate(job.tokens / one["tokens_per_s"][0] / one["time"][0], ceiling=1.0),
         },
+        "wall_time": _wall(problem, one),
         "time_parts": {k: float(np.ravel(v)[0]) for k, v in step.parts.items()},
         "bound": perf_training.BOUNDS[int(np.ravel(step.bound)[0])],
         "memory": {**memory, "total": sum(memory.values()), "usable": float(one["memory_usable"][0])},
+    }
+
+
+def _wall(problem: Problem, one: Designs) -> Mapping[str, Any]:
+    """Where the run's wall time goes, s, apart from the steps: checkpoints, work lost and done again, restarts."""
+    fleet = reliability(problem.world.calibration["goodput"])
+    chips, seconds = float(one["chips"][0]), float(one["time"][0])
+    found = wall_time(chips, fleet)
+    return {
+        "training_s": float(found.training) * seconds,
+        "checkpoints_s": float(found.checkpoints) * seconds,
+        "lost_s": float(found.lost) * seconds,
+        "restarts_s": float(found.restarts) * seconds,
+        "interruptions": float(found.failures) * seconds,
+        "mean_time_between_s": float(mean_time_between(fleet.failure_rate, chips)),
+        "checkpoint_every_s": float(found.interval),
     }
 
 

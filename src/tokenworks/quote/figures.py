@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 D = r"/designs/(?P<n>\d+)"
-STUDY = "calibration/training.yaml: fitted on 649 published training runs"
+STUDY = "calibration/training.yaml and fitted.yaml: published training runs (catalog/data/runs)"
 SERVING = "calibration/serving.yaml: fitted on 1,792 serving points and 577 throughput runs"
 PLACE = ("fact:sites/{where}/electricity_price",)
 
@@ -66,6 +66,9 @@ FIGURES: tuple[Figure, ...] = (
            "time to first token, time per output token after it, or a whole decision",
            "sum over layers of the soft maximum of arithmetic and bytes, plus launches, collectives and waiting",
            ("job/batch", "parallelism/tp", "parallelism/ep", *CHIP_FACTS), sources=(SERVING,)),
+    Figure(f"{D}/wall_time/(?P<part>\\w+)", "s or count", "where the wall time of the run goes",
+           "new steps, checkpoints every sqrt(2 c M) of work (Young 1974), work lost and restarts (Daly 2006)",
+           ("chips", "predicted/time_s"), sources=("https://arxiv.org/abs/2407.21783", "calibration/goodput.yaml")),
     Figure(f"{D}/bars/(?P<part>\\w+)", "count", "published runs and configurations behind the design's intervals",
            "runs outside the fit, of the same evidence class (docs/validation.md)", (), "given",
            ("calibration/bars.yaml",)),

@@ -69,12 +69,17 @@ def inline_models(mapping: Any, folder: Path) -> Any:
         return mapping
     make = dict(mapping["make"])
     for kind, job in make.items():
-        if isinstance(job, Mapping) and isinstance(job.get("model"), str) and _is_path(job["model"]):
+        if isinstance(job, Mapping) and isinstance(job.get("model"), str) and is_path(job["model"]):
             make[kind] = {**job, "model": _read_model(folder / job["model"])}
     return {**mapping, "make": make}
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a model's name is meant as a file.
+
+    >>> is_path("./qwen/config.json"), is_path("deepseek-v3")
+    (True, False)
+    """
     return name.endswith(".json") or name.startswith((".", "/")) or "\\" in name
 
 

@@ -1,8 +1,9 @@
 """Error bars: residuals of unseen runs -> the 80 % interval of each evidence class, and whether it holds.
 
-Weights: a group of like runs counts once. Intervals are quantiles of log(measured / predicted) with the
-finite-sample step of split conformal prediction (Vovk et al. 2005; Lei et al. 2018, eq. 2.2): the rank
-(n + 1) q instead of n q.
+Weights: a group of like runs counts once, and chips or frameworks with many groups less than in proportion.
+Intervals are quantiles of log(measured / predicted) with the finite-sample step of split conformal prediction (Vovk et
+al. 2005; Lei et al. 2018, eq. 2.2): the rank (n + 1) q instead of n q. Where the chip or the software was not seen
+the interval is symmetric, the quantile of the absolute logarithm: to which side a new one errs is not known.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokenworks.perf.evidence import bar, chain
+from tokenworks.perf.evidence import NO_SOFTWARE, UNSEEN, bar, chain
 from tokenworks.records import Floats
 from tokenworks.validate.study import Residual
 
@@ -39,11 +40,17 @@ def known(found: Iterable[Residual], metric: str) -> list[Residual]:
 
 
 def weights(found: Sequence[Residual]) -> Floats:
-    """One per group, shared among its runs."""
-    sizes: dict[str, int] = defaultdict(int)
+    """One per group, shared among its runs; and the groups of what was left out together (a chip, a framework, a
+    fold) share the square root of their number, so that no chip with many runs speaks for all."""
+    runs: dict[tuple[str, str, str], int] = defaultdict(int)
     for r in found:
-        sizes[r.group] += 1
-    return np.array([1.0 / sizes[r.group] for r in found])
+        runs[r.split, r.left, r.group] += 1
+    groups: dict[tuple[str, str], int] = defaultdict(int)
+    for split, left, _ in runs:
+        groups[split, left] += 1
+    weight = np.array([1.0 / runs[r.split, r.left, r.group] / groups[r.split, r.left] ** 0.5 for r in found])
+    size = len({r.group for r in found})
+    return weight * (size / weight.sum()) if len(weight) else weight
 
 
 def quantile(values: Floats, weight: Floats, q: float) -> float:
@@ -74,14 +81,23 @@ def classes(found: Sequence[Residual]) -> Mapping[str, Mapping[str, float | int]
         if groups < LEAST and len(labels) > 1:
             continue
         ratio, weight = np.array([r.ratio for r in inside], dtype=float), weights(inside)
-        edge = (1.0 - COVERED) / 2.0
+        low, high = _ends(ratio, weight, {UNSEEN, NO_SOFTWARE}.isdisjoint(labels))
         made[chain(labels)] = {
             "runs": len(inside),
             "groups": groups,
-            "low": round(exp(quantile(ratio, weight, edge)), 4),
-            "high": round(exp(quantile(ratio, weight, 1.0 - edge)), 4),
+            "low": round(exp(low), 4),
+            "high": round(exp(high), 4),
         }
     return made
+
+
+def _ends(ratio: Floats, weight: Floats, known: bool) -> tuple[float, float]:
+    """The ends of an interval, logarithms; symmetric where the chip or the software is not known."""
+    if not known:
+        wide = quantile(np.abs(ratio), weight, COVERED)
+        return -wide, wide
+    edge = (1.0 - COVERED) / 2.0
+    return quantile(ratio, weight, edge), quantile(ratio, weight, 1.0 - edge)
 
 
 def cross_checked(found: Sequence[Residual], parts: int = 5) -> Mapping[str, Held]:

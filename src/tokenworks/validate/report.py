@@ -7,6 +7,7 @@ from dataclasses import asdict
 from math import exp, isfinite
 from typing import Any
 
+from tokenworks.perf.evidence import ASSUMED, MIXED
 from tokenworks.records import World
 from tokenworks.validate import bars
 from tokenworks.validate.scoring import Score, by, noise_floor, score
@@ -14,6 +15,10 @@ from tokenworks.validate.study import Record, Residual, Study
 
 SCHEMA = "tokenworks/validation/1"
 WORST = 10
+REPEATS = 1.2  # spread of one configuration's figures from which its release explains an error
+FEW = 5  # configurations of a chip or framework below which a fit knows it badly
+LEAST = 8  # runs from which a row of a table can be a weak spot
+TWICE = 2.0  # times the whole's error from which it is one
 
 
 def study_report(
@@ -62,7 +67,8 @@ def _metric(study: Study, metric: str, main: str, found: Sequence[Residual], wor
         "left_out": left_out,
         "bars": made,
         "held": {name: h._asdict() for name, h in held.items()},
-        "worst": [_worst(r) for r in worst(unseen)],
+        "worst": [{**_worst(r), "why": reason(r, unseen, study, world)} for r in worst(unseen)],
+        "weak": weak(tables, plain(score(unseen))),
         "points": [[r.predicted, r.predicted * exp(r.ratio), r.labels[0]] for r in unseen if r.predicted and r.ratio],
     }
 
@@ -89,6 +95,34 @@ def _worst(r: Residual) -> Mapping[str, Any]:
         "class": ", ".join(r.labels),
         "source": r.record.get("source"),
     }
+
+
+def reason(r: Residual, unseen: Sequence[Residual], study: Study, world: World) -> str:
+    """The likeliest reason for a bad prediction that the runs themselves show, the strongest first: `repeats` (one
+    configuration was published with figures far apart), `alone` (few configurations of its kind in the fit),
+    `mixture` (experts or recurrent layers), `assumed` (the record leaves fields out), else `unknown`."""
+    same = [(o.predicted or 0.0) * exp(o.ratio) for o in unseen if o.group == r.group and o.ratio is not None]
+    if max(same) > REPEATS * min(same):
+        return "repeats"
+    for of in study.kinds.values():
+        if len({o.group for o in unseen if of(o.record, world) == of(r.record, world)}) < FEW:
+            return "alone"
+    if MIXED in r.labels:
+        return "mixture"
+    return "assumed" if ASSUMED in r.labels else "unknown"
+
+
+def weak(tables: Mapping[str, Mapping[str, Any]], whole: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of the tables that are predicted worst: at least LEAST runs, and a median or a 90th percentile of
+    more than TWICE the whole's; the worst first."""
+    found = [
+        {"by": by, "of": key, **row}
+        for by, table in tables.items()
+        for key, row in table.items()
+        if row["n"] >= LEAST and row["median"] is not None and whole["median"]
+        and (row["median"] > TWICE * whole["median"] or row["p90"] > TWICE * whole["p90"])
+    ]  # fmt: skip
+    return sorted(found, key=lambda row: -row["median"])
 
 
 def _noise(study: Study, records: Sequence[Record]) -> Mapping[str, Any]:

@@ -25,13 +25,15 @@ from tokenworks.workload.architecture import Architecture
 
 # Dimensions of which a record must give one to be read by itself; else its model is looked up by name.
 _DIMENSIONS = ("layers", "hidden")
+_FROM_CATALOG = ("vocab", "heads")
 # Fields that change little when taken from the framework's defaults: a run that leaves out only these is fully stated.
 _DEFAULTS = ("parallelism.sequence_parallel", "parallelism.zero_stage", "hardware.inter_bw_GBps_per_chip_uni")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A record read: everything the step model needs, before recomputation is chosen."""
+    """A record read: everything the step model needs, before recomputation is chosen. stranger: the catalog lacks
+    its chip and no generation that was measured goes by its name."""
 
     arch: Architecture
     hardware: Hardware
@@ -39,6 +41,7 @@ class Run:
     plan: Plan
     assumed: tuple[Mapping[str, Any], ...]
     seen: Mapping[str, Any]
+    stranger: bool = False
 
 
 def predict(record: Mapping[str, Any], world: World) -> Mapping[str, Any]:
@@ -78,7 +81,7 @@ def read_run(record: Mapping[str, Any], world: World) -> Run:
     assumed: Assumed = []
     arch = _architecture(record, world, assumed)
     hardware, cores = read_hardware(record, world, calibration["practice"], assumed)
-    plan = read_plan(record, arch, hardware.vendor, cores, calibration, assumed)
+    plan = read_plan(record, arch, (hardware.vendor, hardware.year), cores, calibration, assumed)
     constants = TrainingConstants.from_calibration(
         calibration,
         hardware.generation,
@@ -88,9 +91,13 @@ def read_run(record: Mapping[str, Any], world: World) -> Run:
         float(hardware.scaleup_domain),
         density(hardware),
     )
-    if not part(record, "parallelism").get("tp"):
+    given = part(record, "parallelism")
+    if not given.get("tp"):
         plan = _choose_split(arch, hardware, plan, constants, assumed)
-    return Run(arch, hardware, constants, plan, tuple(assumed), calibration["seen"])
+    elif given.get("etp") is None:
+        plan = _choose_experts(arch, hardware, plan, constants, assumed)
+    stranger = hardware.chip not in world.chips and constants.evidence != "generation"
+    return Run(arch, hardware, constants, plan, tuple(assumed), calibration["seen"], stranger)
 
 
 def _architecture(record: Mapping[str, Any], world: World, assumed: Assumed) -> Architecture:
@@ -100,12 +107,28 @@ def _architecture(record: Mapping[str, Any], world: World, assumed: Assumed) -> 
     name = string(model, "name", within="model")
     described = all(model.get(k) is not None for k in _DIMENSIONS) and "mamba" not in str(model.get("type"))
     if described:
-        return from_record(model)
+        return from_record(_completed(model, name, world, assumed))
     if not name:
         raise Refusal("missing_field", "neither dimensions nor a name are given", field="model")
     entry = world.models[resolve(world, "models", name, "model.name")]
     assume(assumed, "model", entry.id, str(text("the record gives no full dimensions; the catalog's are taken")))
     return read(entry.config, entry.id)
+
+
+def _completed(model: Mapping[str, Any], name: str, world: World, assumed: Assumed) -> Mapping[str, Any]:
+    """A described model with the dimensions it leaves out taken from the catalog's model of that name, if any."""
+    missing = [field for field in _FROM_CATALOG if model.get(field) is None]
+    if not missing or not name:
+        return model
+    try:
+        entry = world.models[resolve(world, "models", name, "model.name")]
+    except UnknownFact:
+        return model
+    known = read(entry.config, entry.id)
+    attention = next((layer.attention for layer, _ in known.layers if layer.attention is not None), None)
+    values = {"vocab": known.vocab, "heads": None if attention is None else attention.heads}
+    filled = {field: assume(assumed, f"model.{field}", values[field], "the catalog's") for field in missing}
+    return {**model, **filled}
 
 
 def choose_recompute(run: Run) -> tuple[Layout, tuple[Mapping[str, Any], ...]]:
@@ -163,6 +186,22 @@ def _choose_split(
     return replace(plan, layout=layout)
 
 
+def _choose_experts(
+    arch: Architecture, hardware: Hardware, plan: Plan, constants: TrainingConstants, assumed: Assumed
+) -> Plan:
+    """Experts split over the tensor group too, where no split of them is published and whole ones cannot fit."""
+    tp = float(plan.layout.tp)
+    if tp == 1.0 or plan.layout.etp > 1.0 or not any(layer.ffn and layer.ffn.experts for layer, _ in arch.layers):
+        return plan
+    trial = replace(plan.layout, etp=np.array([1.0, tp]), full_share=1.0)
+    needed: Any = sum(training_memory(arch, hardware, trial.floats(), constants).values())
+    usable = float(usable_memory(hardware, constants))
+    if not float(needed[1]) <= usable < float(needed[0]):
+        return plan
+    assume(assumed, "parallelism.etp", int(tp), "whole experts do not fit into memory")
+    return replace(plan, layout=replace(plan.layout, etp=tp))
+
+
 def _expert_split(arch: Architecture, ranks: Any, layout: Layout) -> Any:
     """One expert per chip as far as the tensor and data parallel ranks reach, where the record names no
     split."""
@@ -198,12 +237,14 @@ def _bar(value: float) -> Mapping[str, float | None]:
 def labels(run: Run, notes: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
     """The evidence class of a run (perf.evidence), from the most to the least telling label."""
     assumed = {note["field"] for note in (*run.assumed, *notes)} - set(_DEFAULTS)
-    return (
-        evidence.chip_label(run.seen, run.hardware.chip, run.constants.generation),
-        evidence.software_label(run.seen, run.plan.layout.software.family),
-        evidence.kind_label(run.arch),
-        evidence.ASSUMED if assumed else evidence.STATED,
-    )
+    chip = evidence.chip_label(run.seen, run.hardware.chip, run.constants.generation)
+    software = evidence.software_label(run.seen, run.plan.layout.software.family)
+    if run.stranger:  # what is known of a software was seen on chips that the catalog knows
+        chip, software = evidence.UNSEEN, evidence.NO_SOFTWARE
+    known = (chip, software, evidence.kind_label(run.arch))
+    if chip == evidence.UNSEEN:  # what is stated of it tells less than which chip it is
+        return known
+    return (*known, evidence.ASSUMED if assumed else evidence.STATED)
 
 
 def parts_of(run: Run) -> TrainingStep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tokenworks.catalog import resolve
@@ -16,6 +16,10 @@ from tokenworks.validate.fields import Refusal, count, number, part, string
 _TERA = 1e12
 _GIGA = 1e9
 _GIBI = 2.0**30  # sizes of DRAM are printed in GB and built in GiB
+VENDOR_WORDS = frozenset(
+    ("nvidia", "geforce", "tesla", "quadro", "amd", "instinct", "google", "cloud", "aws", "amazon", "intel", "habana",
+     "huawei", "data", "center", "gpu", "npu")
+)  # fmt: skip
 _MEMORY_RATE = re.compile(r"HBM\w* (\d{1,2}(?:\.\d{1,3})?) TB/s")
 _POWER_LIMIT = re.compile(r"(\d{2,4}) W power limit")
 Assumed = list[dict[str, Any]]
@@ -28,12 +32,27 @@ _PEAKS = (
 )
 
 
+def spellings(name: str) -> Iterator[str]:
+    """What a published name of a chip may mean, the likeliest first: itself, then without its vendor's words, then
+    without its last words (form, memory, rack) one by one.
+
+    >>> list(spellings("NVIDIA GB200-NVL72"))
+    ['NVIDIA GB200-NVL72', 'GB200 NVL72', 'GB200']
+    """
+    yield name
+    words = [w for w in re.split(r"[\s_/(),-]+", name) if w and w.casefold() not in VENDOR_WORDS]
+    for end in range(len(words), 0, -1):
+        yield " ".join(words[:end])
+
+
 def find_chip(name: str, world: World) -> Chip | None:
     """The catalog's chip of that name; None where the catalog lacks it."""
-    try:
-        return world.chips.get(resolve(world, "chips", name, "hardware.chip"))
-    except UnknownFact:
-        return None
+    for spelling in spellings(name):
+        try:
+            return world.chips.get(resolve(world, "chips", spelling, "hardware.chip"))
+        except UnknownFact:
+            continue
+    return None
 
 
 def assume(assumed: Assumed, field: str, value: Any, why: str) -> Any:
@@ -121,7 +140,7 @@ def read_hardware(
         chip=chip.id if chip is not None else name,
         generation=chip.generation if chip is not None else name,
         vendor=vendor,
-        year=_year(chip, world),
+        year=launch_year(chip, world),
         peak={kind: value / cores for kind, value in peaks.items()},
         memory=memory / cores,
         memory_bandwidth=bandwidth / cores,
@@ -145,7 +164,7 @@ def _shared(value: float | None, cores: float) -> float | None:
     return None if value is None else value / cores
 
 
-def _year(chip: Chip | None, world: World) -> int:
+def launch_year(chip: Chip | None, world: World) -> int:
     """Year of launch; the world's year for a chip that the catalog does not date."""
     for fact in ("launched", "announced"):
         value = None if chip is None else chip.get(fact)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tokenworks.perf.layout import PRECISIONS, Layout, Software
 from tokenworks.validate.fields import Refusal, count, part, string
-from tokenworks.validate.training_hardware import Assumed, assume
+from tokenworks.validate.training_hardware import VENDOR_WORDS, Assumed, assume
 from tokenworks.workload.architecture import Architecture
 
 _MINUTE_VERSION = re.compile(r"(?<!\d)(2\d)\.(\d\d)(?!\d)")  # 26.04: year and month
@@ -20,7 +20,7 @@ _HIDDEN_EXCHANGE = re.compile(r"dualpipe|a2a|all.?to.?all|expert.{0,20}overlap|m
 _ZERO_BUBBLE = re.compile(r"zero.?bubble|\bzb")
 _ADAPTERS = frozenset({"lora", "qlora", "peft", "adapter"})
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
-_LAYERS_OF_STAGE = re.compile(r"full\D{0,12}(\d{1,4}) layers?(.{0,12}stage)?")
+_LAYERS_OF_STAGE = re.compile(r"(?:full|block)\D{0,12}(\d{1,4}) layers?(.{0,12}stage)?")
 
 
 @dataclass(frozen=True)
@@ -35,35 +35,61 @@ class Plan:
     framework_named: bool
 
 
+def find_family(name: str, families: Mapping[str, Any]) -> str | None:
+    """The framework family that a published name means: the longest spelling that it starts with, its vendor's words
+    left out, else the longest that it has as a word; None where it has none.
+
+    >>> kinds = {"gaudi": {"match": ["gaudi"]}, "deepspeed": {"match": ["deepspeed"]}}
+    >>> find_family("Intel Gaudi DeepSpeed", kinds), find_family("our DeepSpeed", kinds), find_family("x", kinds)
+    ('gaudi', 'deepspeed', None)
+    """
+    words = name.casefold().split()
+    while words and words[0] in VENDOR_WORDS:
+        words = words[1:]
+    said = " ".join(words)
+    known = sorted(((m, k) for k, e in families.items() for m in e["match"]), key=lambda pair: -len(pair[0]))
+    for spelling, family in known:
+        if said.startswith(spelling):
+            return family
+    for spelling, family in known:
+        if re.search(rf"(?<![a-z0-9]){re.escape(spelling)}(?![a-z])", said):
+            return family
+    return None
+
+
 def read_software(
-    record: Mapping[str, Any], calibration: Mapping[str, Any], vendor: str, assumed: Assumed
+    record: Mapping[str, Any], calibration: Mapping[str, Any], hardware: tuple[str, int], assumed: Assumed
 ) -> tuple[Software, bool]:
-    """Framework family, release year and whether only an adapter is trained; and whether it was named."""
+    """Framework family, release year and whether only an adapter is trained; and whether it was named.
+
+    hardware: the chip's vendor and year of launch. A vendor's port goes by the port's family; software that has
+    changed since (`successor`) is its successor where a year after `until` is named, or the chip came out the year
+    before that or later.
+    """
     name = string(record, "framework")
     folded = name.casefold()
-    families = calibration["frameworks"]
-    best = ""
-    family = "other"
-    for key, entry in families.items():
-        for prefix in entry["match"]:
-            if folded.startswith(prefix) and len(prefix) > len(best):
-                best, family = prefix, key
-    entry = families[family]
-    if entry.get("vendor") and entry["vendor"] != vendor:
-        family = entry["elsewhere"]
-        entry = families[family]
-    if not best:
-        assume(assumed, "framework", family, "the framework is not named or not known; a mean of all")
-    version = _MINUTE_VERSION.search(name)
-    year = _YEAR.search(name)
-    when = float(entry["year"])
+    families, (vendor, launched) = calibration["frameworks"], hardware
+    found = find_family(name, families)
+    family = found or "other"
+    version, year = _MINUTE_VERSION.search(name), _YEAR.search(name)
+    when = None
     if version:
         when = 2000.0 + int(version[1]) + (int(version[2]) - 1) / 12.0
     elif year:
         when = float(year[1])
-    adapter = string(record, "kind").casefold() in _ADAPTERS or "lora" in folded
+    entry = families[family]
+    if vendor in entry.get("ports", {}):
+        family = entry["ports"][vendor]
+    elif entry.get("vendor") and entry["vendor"] != vendor:
+        family = entry["elsewhere"]
+    elif "successor" in entry and (when or launched + 1.0) > entry["until"]:
+        family = entry["successor"]
+    if found is None:
+        assume(assumed, "framework", family, "the framework is not named or not known; a mean of all")
+    adapter = string(record, "kind").casefold() in _ADAPTERS or "lora" in folded or "peft" in folded
     hidden = bool(_HIDDEN_EXCHANGE.search(string(record, "overlap").casefold()))
-    return Software(family=family, year=when, adapter=adapter, expert_overlap=hidden), bool(best)
+    when = float(families[family]["year"]) if when is None else when
+    return Software(family=family, year=when, adapter=adapter, expert_overlap=hidden), found is not None
 
 
 def read_schedule(record: Mapping[str, Any]) -> float:
@@ -79,14 +105,39 @@ def read_schedule(record: Mapping[str, Any]) -> float:
     return 0.5 if "dualpipe" in said else 1.0
 
 
+# A word for a precision -> its name in our vocabulary; the one that stands first in a published text counts.
+_PRECISION_WORDS = re.compile(
+    r"(?P<nvfp4>nvfp4|mxfp4|fp4)|(?P<mxfp8>mxfp8|fp8[ _-]?mx)|(?P<fp8>fp8|e4m3|e5m2)|(?P<bf16>bf16)|(?P<fp16>fp16|half|"
+    r"\b16\b)|(?P<int8>int8|w8a8|aqt)"
+)
+_UNNAMED = re.compile(r"^(|unknown|mixed|amp|mixed[ -_]precision|n/?a|none)$")
+
+
+def precision_named(said: str) -> str | None:
+    """Our name for a precision as published; None for one we do not know.
+
+    >>> [precision_named(p) for p in ("BFloat16", "fp8 blockwise", "float8_rowwise", "MXFP8", "fp64")]
+    ['bf16', 'fp8_block', 'fp8_rowwise', 'mxfp8', None]
+    """
+    plain = said.casefold().replace("bfloat", "bf").replace("float", "fp")
+    found = _PRECISION_WORDS.search(plain)
+    if found is None or found.lastgroup is None:
+        return None
+    if found.lastgroup == "fp8":
+        if re.search(r"block|tile|128x128|fine", plain):
+            return "fp8_block"
+        return "fp8_rowwise" if "row" in plain else "fp8"
+    return found.lastgroup
+
+
 def read_precision(record: Mapping[str, Any], assumed: Assumed) -> str:
     """The precision of the GEMMs in our vocabulary. Raises Refusal for one we do not know."""
-    said = string(record, "precision").casefold()
-    if not said:
+    said = string(record, "precision")
+    if _UNNAMED.match(said.casefold().strip()):
         return str(assume(assumed, "precision", "bf16", "no precision is given"))
-    for name in sorted(PRECISIONS, key=len, reverse=True):
-        if said.replace("-", "_").startswith(name):
-            return name
+    found = precision_named(said)
+    if found is not None:
+        return found
     raise Refusal(
         "unsupported",
         "the precision '{value}' is not known; known: {known}",
@@ -100,7 +151,8 @@ def read_recompute(
     record: Mapping[str, Any], calibration: Mapping[str, Any], stage_layers: float
 ) -> tuple[Mapping[str, float], bool]:
     """Layout fields of the recomputation policy, and whether it is known."""
-    said = string(record, "recompute").casefold()
+    given = record.get("recompute")
+    said = str(given).casefold() if isinstance(given, bool) else string(record, "recompute").casefold()
     if not said or said.startswith("unknown"):
         return {}, False
     some = _LAYERS_OF_STAGE.search(said)
@@ -149,7 +201,7 @@ def _degrees(record: Mapping[str, Any], cores: float, calibration: Mapping[str, 
         if given and read[name] is None:
             assume(assumed, f"parallelism.{name}", 1, "not given")
     dp = read["dp"] or workers / model
-    if not 0.5 < model * dp / workers < 2.0:
+    if not 0.99 < model * dp / workers < 1.01:
         dp = float(assume(assumed, "parallelism.dp", workers / model, "the given degrees do not fill the chips"))
     vpp = count(given, "virtual_pipeline_stages", high=1e4, within=within) or 1.0
     return _Degrees(
@@ -198,11 +250,11 @@ def _micro_batch(
 
 
 def read_plan(
-    record: Mapping[str, Any], arch: Architecture, vendor: str, cores: float, calibration: Mapping[str, Any],
-    assumed: Assumed,
+    record: Mapping[str, Any], arch: Architecture, hardware: tuple[str, int], cores: float,
+    calibration: Mapping[str, Any], assumed: Assumed,
 ) -> Plan:  # fmt: skip
     """The layout of a record. Raises Refusal where a value is bad or contradicts another."""
-    software, named = read_software(record, calibration, vendor, assumed)
+    software, named = read_software(record, calibration, hardware, assumed)
     family = calibration["frameworks"][software.family]
     sequence = count(record, "seq_len", high=1e8)
     if sequence is None:

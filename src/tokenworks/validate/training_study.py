@@ -16,7 +16,7 @@ from tokenworks.validate import training
 from tokenworks.validate.refit import Sample, constants_of, fits, prepare, spreads
 from tokenworks.validate.scoring import measured_memory, measured_rate, size_class, training_class
 from tokenworks.validate.study import Progress, Record, Residual, Split, Study
-from tokenworks.validate.training_hardware import find_chip
+from tokenworks.validate.training_hardware import find_chip, launch_year
 from tokenworks.validate.training_plan import read_software
 from tokenworks.workload import flops_per_token
 
@@ -99,8 +99,8 @@ def generation(record: Record, world: World) -> str:
 def framework(record: Record, world: World) -> str:
     """The record's framework family."""
     found = find_chip(str((record.get("hardware") or {}).get("chip")), world)
-    vendor = "" if found is None else found.vendor
-    return read_software(record, world.calibration[NAME], vendor, [])[0].family
+    hardware = ("", launch_year(found, world)) if found is None else (found.vendor, launch_year(found, world))
+    return read_software(record, world.calibration[NAME], hardware, [])[0].family
 
 
 def kind(record: Record, world: World) -> str:

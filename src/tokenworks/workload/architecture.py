@@ -92,6 +92,7 @@ class Architecture:
     weight_precision: str = "bf16"  # of the published checkpoint
     extra_parameters: int = 0  # norms and other vectors
     idle_parameters: int = 0  # those of them that belong to experts which a token does not visit
+    residual_streams: int = 1  # hidden states carried side by side (hyper-connections, arXiv 2409.19606)
     mtp_block: tuple[Layer, ...] = ()  # layers of one MTP module; empty: one like the last group of `layers`
 
     @property

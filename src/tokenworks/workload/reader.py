@@ -61,6 +61,7 @@ def read(config: Mapping[str, Any], name: str, quantisation: Mapping[str, Any] |
         layers=_grouped(layers),
         tied=f.flag("tie_word_embeddings", outer.flag("tie_word_embeddings", family.tied)),
         mtp_layers=f.optional(*MTP, kind="layers"),
+        residual_streams=f.optional("hc_mult", default=1),
         mtp_block=_mtp_block(f, family, kind, layers, hidden),
         max_context=f.optional(*CONTEXT, kind="context") or None,
         learned_positions=_learned(f, family),

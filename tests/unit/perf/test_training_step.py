@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from training_bench import A100, CALIBRATION, DENSE, GOODPUT, GPT_175B, H100, MIXTURE, SMALL, constants
 
-from tokenworks.perf.goodput import goodput, reliability
+from tokenworks.perf.goodput import Reliability, goodput, reliability, wall_time
 from tokenworks.perf.layout import Layout, Software
 from tokenworks.perf.training import BOUNDS, step, usable_memory
 from tokenworks.perf.training_constants import TrainingConstants, density
+from tokenworks.simulate.training import Faults, simulate
 from tokenworks.workload import flops_per_token
 
 EIGHT = replace(SMALL, ep=8.0)
@@ -189,6 +190,30 @@ def test_a_precision_the_chip_lacks_runs_at_the_next_wider_one():
 
 def test_usable_memory_is_less_than_what_is_built_in():
     assert 0.95 * H100.memory < usable_memory(H100, constants()) < H100.memory
+
+
+def test_the_wall_time_of_llama_3s_fleet_has_its_interruptions():
+    """419 unexpected interruptions in 54 days on 16,384 chips, over 90 % effective (arXiv 2407.21783, 3.3.4)."""
+    fleet, seconds = reliability(GOODPUT), 54 * 86400.0
+    found = wall_time(16384.0, fleet)
+    assert float(found.failures) * seconds == pytest.approx(419, rel=0.05)
+    assert float(found.training) > 0.9
+    assert float(found.training) == pytest.approx(float(goodput(16384.0, fleet)))
+    shares = (found.training, found.checkpoints, found.lost, found.restarts)
+    assert sum(map(float, shares)) == pytest.approx(1.0)
+    assert all(0.0 < float(s) < 1.0 for s in shares)
+    assert float(wall_time(131072.0, fleet).training) < float(found.training)
+    assert float(found.interval) == pytest.approx((2 * 30.0 / fleet.failure_rate / 16384) ** 0.5)
+
+
+def test_the_wall_time_is_that_of_a_simulated_run():
+    fleet = Reliability(1e-8, 600.0, 30.0)
+    found = wall_time(2000.0, fleet)
+    mean = 1.0 / (1e-8 * 2000.0)
+    runs = [simulate(200 * mean, Faults(mean, 600.0, 30.0, float(found.interval)), seed=s) for s in range(4)]
+    assert sum(r.work / r.elapsed for r in runs) / 4 == pytest.approx(float(found.training), rel=0.01)
+    assert sum(r.restarts / r.elapsed for r in runs) / 4 == pytest.approx(float(found.restarts), rel=0.15)
+    assert sum(r.lost / r.elapsed for r in runs) / 4 == pytest.approx(float(found.lost), rel=0.15)
 
 
 def test_goodput_of_a_fleet_as_large_as_llama_3s():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tokenworks.perf import evidence
 from tokenworks.validate import bars, scoring
-from tokenworks.validate.report import study_report, worst
+from tokenworks.validate.report import reason, study_report, weak, worst
 from tokenworks.validate.study import Residual, Study, cross_validate, folds, one_by_one, one_out
 
 Record = Mapping[str, Any]
@@ -154,6 +154,28 @@ def test_the_interval_of_a_time_is_the_inverse_of_its_rates():
 def test_the_worst_are_the_farthest_one_a_group():
     found = [*some([0.1, -0.5, 0.3]), Residual("s", "l", {"id": 9}, "y", "1", (), 1.0, 0.45)]
     assert [r.ratio for r in worst(found)] == [-0.5, 0.3, 0.1]
+
+
+def test_a_bad_prediction_gets_the_reason_that_the_runs_show(world):
+    def one(label, number, ratio, chip="a", name=()):
+        return Residual("s", "l", {"id": number, "chip": chip}, "y", label, ("chip seen", *name), 1.0, ratio)
+
+    many = [one(str(i), i, 0.1) for i in range(8)]
+    twice = [one("r", 90, 0.0), one("r", 91, 0.6)]
+    cases = [
+        (twice[1], "repeats"), (one("x", 92, 0.6, "rare"), "alone"),
+        (one("y", 93, 0.6, name=("mixture or hybrid",)), "mixture"),
+        (one("z", 94, 0.6, name=("dense", "something assumed")), "assumed"), (one("w", 95, 0.6), "unknown"),
+    ]  # fmt: skip
+    every = [*many, *twice, *(r for r, _ in cases[1:])]
+    assert [reason(r, every, TOY, world) for r, _ in cases] == [why for _, why in cases]
+
+
+def test_weak_spots_are_rows_far_worse_than_the_whole():
+    whole = {"n": 100, "median": 0.05, "p90": 0.2}
+    table = {"good": {"n": 50, "median": 0.05, "p90": 0.2}, "bad": {"n": 9, "median": 0.12, "p90": 0.3},
+             "tail": {"n": 9, "median": 0.06, "p90": 0.5}, "tiny": {"n": 3, "median": 0.9, "p90": 0.9}}  # fmt: skip
+    assert [w["of"] for w in weak({"chip": table}, whole)] == ["bad", "tail"]
 
 
 def test_the_noise_floor_is_what_repeats_leave_around_their_own_mean():

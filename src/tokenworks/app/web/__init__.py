@@ -1,0 +1,1 @@
+"""The HTTP API and the page: parses, asks the engine in worker processes, renders. It computes nothing."""

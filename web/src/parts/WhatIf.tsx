@@ -1,0 +1,89 @@
+import { useEffect, useRef, useState } from "react";
+import { get, job, type Progress } from "../api";
+import { figure, type Kind } from "../format";
+import { useWords } from "../i18n";
+import { go, type State } from "../state";
+import type { Json, Quote, RequestFile } from "../types";
+import { ErrorNote, Law, Table, Working } from "./Basics";
+
+interface Scenario { name: string; says: Record<string, string> }
+interface Verdict { standing: string; licence: string | null; review_policy: string | null; citations: string[] }
+interface Row { make: string; chip_name: string; vendor: string; system: string; id: string }
+interface Moved extends Row { figures: Record<string, number | null>; law: Verdict; law_elsewhere: Verdict }
+interface Pair extends Row { figures: Record<string, { a: number | null; b: number | null }>; law: { a: Verdict; b: Verdict } }
+interface Answer { a: { best: Record<string, string | null> }; b: { best: Record<string, string | null> }; gained: Moved[]; lost: Moved[]; changed: Pair[] }
+const FIGURES: [string, string, Kind][] = [["total_usd", "Total cost", "money"], ["time_s", "Time", "seconds"], ["chips", "Chips", "count"], ["power_w", "Power", "watts"]];
+
+/** The same question in two worlds, side by side. */
+export default function WhatIf({ request, state, quote }: { request: RequestFile; state: State; quote: Quote | null }) {
+  const { t, lang } = useWords();
+  const [known, setKnown] = useState<Scenario[]>([]);
+  const [found, setFound] = useState<Answer | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [progress, setProgress] = useState<Progress | null>(null);
+  const running = useRef<AbortController | null>(null);
+  const [busy, setBusy] = useState(false);
+  useEffect(() => {
+    const stop = new AbortController();
+    get<{ scenarios: Scenario[] }>("/v1/scenarios", stop.signal).then((a) => setKnown(a.scenarios), () => undefined);
+    return () => { stop.abort(); running.current?.abort(); };
+  }, []);
+  const [one, other] = [state.wa || "actual", state.wb || known[0]?.name || ""];
+  const says = (s: Scenario) => s.says[lang] ?? s.says.en ?? s.name;
+  const run = async () => {
+    const stop = new AbortController();
+    running.current = stop;
+    setBusy(true);
+    setError(null);
+    try {
+      const asked = { request: quote?.request ?? request, scenarios: [other], against: one === "actual" ? [] : [one] };
+      setFound(await job<Answer>("/v1/whatif", asked as unknown as Json, setProgress, stop.signal));
+    } catch (e) {
+      if (!stop.signal.aborted) setError(e);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const choices = [{ name: "actual", says: { en: "The world as it is", "zh-Hant": "現實世界" } }, ...known];
+  return (
+    <section className="whatif">
+      <h2>{t("What if")}</h2>
+      <p>{t("The same question in two worlds.")}</p>
+      <div className="axes">
+        <label>{t("World A")} <select value={one} onChange={(e) => go({ wa: e.target.value })}>{choices.map((s) => <option key={s.name} value={s.name}>{says(s)}</option>)}</select></label>
+        <label>{t("World B")} <select value={other} onChange={(e) => go({ wb: e.target.value })}>{choices.map((s) => <option key={s.name} value={s.name}>{says(s)}</option>)}</select></label>
+        <button type="button" className="primary" disabled={busy || !other} onClick={() => void run()}>{t("Compare worlds")}</button>
+      </div>
+      {busy ? <Working progress={progress} what={t("Weighing both worlds …")} cancel={() => running.current?.abort()} /> : null}
+      {error ? <ErrorNote error={error} retry={() => void run()} /> : null}
+      {found && !busy ? <Sides found={found} /> : null}
+    </section>
+  );
+}
+
+function Sides({ found }: { found: Answer }) {
+  const { t } = useWords();
+  const mark = (v: Verdict) => (v.licence ? <Law verdict={v.licence} standing={v.standing === "barred" ? "policy_of_denial" : null} /> : <span className="soft">{t("not shown")}</span>);
+  const moved = (rows: Moved[], caption: string, here: "A" | "B") => rows.length ? (
+    <Table caption={caption} rows={rows} id={(r) => r.make + r.system} columns={[
+      { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },
+      ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Moved) => figure(r.figures[k], kind, t), sort: (r: Moved) => r.figures[k] })),
+      { key: "here", head: t("In {side}", { side: here }), cell: (r) => mark(r.law) },
+      { key: "there", head: t("In {side}", { side: here === "A" ? "B" : "A" }), cell: (r) => mark(r.law_elsewhere) },
+      { key: "why", head: t("rules"), cell: (r) => <span className="cite">{[...new Set([...r.law.citations, ...r.law_elsewhere.citations])].slice(0, 4).join(" · ")}</span> }]} />
+  ) : null;
+  return (
+    <div role="status">
+      <p><b>{t("Best in A")}:</b> {Object.values(found.a.best).filter(Boolean).join(", ") || t("none")} · <b>{t("Best in B")}:</b> {Object.values(found.b.best).filter(Boolean).join(", ") || t("none")}</p>
+      {moved(found.gained, t("Offered in B only"), "B")}
+      {moved(found.lost, t("Offered in A only"), "A")}
+      {found.changed.length ? (
+        <Table caption={t("Offered in both, and different")} rows={found.changed} id={(r) => r.make + r.system} columns={[
+          { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },
+          ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Pair) => `${figure(r.figures[k]?.a, kind, t)} → ${figure(r.figures[k]?.b, kind, t)}` })),
+          { key: "law", head: t("Law"), cell: (r) => <>{mark(r.law.a)} → {mark(r.law.b)}</> }]} />
+      ) : null}
+      {!found.gained.length && !found.lost.length && !found.changed.length ? <p>{t("Both worlds give the same answer.")}</p> : null}
+    </div>
+  );
+}
