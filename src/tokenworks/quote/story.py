@@ -23,7 +23,7 @@ from tokenworks.search import Found, search, serving, shared
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
-from tokenworks.search.run import Pass
+from tokenworks.search.run import Scorer
 from tokenworks.search.shared import RENT, STANDINGS
 from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
@@ -54,13 +54,13 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def quote(request: Request, world: World, exhaustive: bool = False, score: Pass | None = None) -> Quote:
+def quote(request: Request, world: World, exhaustive: bool = False, score: Scorer | None = None) -> Quote:
     """Answer a request in a world: see `answered`."""
     return answered(request, world, exhaustive, score)[0]
 
 
 def answered(
-    request: Request, world: World, exhaustive: bool = False, score: Pass | None = None
+    request: Request, world: World, exhaustive: bool = False, score: Scorer | None = None
 ) -> tuple[Quote, Sequence[tuple[Problem, Found]]]:
     """Answer a request in a world, with what each job's search found. exhaustive: the search's bounds are off; the
     answer is the same. score: how an exhaustive search scores a block in one go (search/fused.py), or None.
