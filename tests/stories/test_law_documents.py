@@ -47,7 +47,7 @@ def test_grid_as_table_and_heat_map(language: str, tmp_path: Path, capsys: pytes
     for name in ("grid.csv", "grid.svg"):
         assert run(["law", "grid", "--on", "2026-09-01", "-o", str(tmp_path / name), "--lang", language]) == 0
     capsys.readouterr()
-    rows = list(csv.DictReader((tmp_path / "grid.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "grid.csv").read_text(encoding="utf-8").splitlines()))
     cell = next(r for r in rows if (r["chip"], r["to"]) == ("nvidia-h100-sxm", "CN"))
     assert (cell["eccn"], cell["licence"], cell["review_policy"]) == ("3A090.a", "required", "case_by_case")
     drawn = ET.fromstring((tmp_path / "grid.svg").read_text(encoding="utf-8"))
