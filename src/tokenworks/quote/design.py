@@ -15,6 +15,7 @@ from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
 from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
+from tokenworks.quote import lawful
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
 from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
@@ -50,7 +51,7 @@ def design(state: State, row: int) -> Mapping[str, Any]:
         **power,
         "cost": money,
         "law": law_of(verdict, problem),
-        "bill": _bill(alone, offer, net),
+        "bill": lawful.lines(_bill(alone, offer, net), offer, verdict, problem),
         "warnings": [said(w) for w in _warnings(problem, one, offer, verdict)],
     }
 
@@ -424,6 +425,7 @@ def law_of(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
                 "review_policy": line.review_policy,
                 "reasons": [said(r) for r in line.reasons],
                 "conditions": [said(c) for c in line.conditions],
+                "flags": list(line.flags),
                 "citations": [
                     {"rule": c.rule, "since": c.since, "until": c.until, "verified": c.verified} for c in line.citations
                 ],

@@ -171,7 +171,7 @@ def _problem(request: Request, world: World, job: Job) -> Problem:
     if isinstance(job, RunOn):
         world = _carried(world, request.where)
         chip = world.chips[catalog.resolve(world, "chips", job.chip, "make.run_on.chip")]
-        good, apart = _one_chip(chip)
+        good, apart = one_chip(chip)
     else:
         good, apart = offers(world, request.limits.chips, KINDS)
     return Problem(request, world, job, arch, good, apart)
@@ -187,7 +187,7 @@ def _carried(world: World, where: str) -> World:
     return replace(world, sites=sites, constants={**world.constants, **nothing})
 
 
-def _one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
+def one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
     """A chip by itself, as a car or a board carries it."""
     one = Fact(1, "count", "definition: one chip by itself", assumed=True)
     lone = {"chips_per_node": one, "unit_chips": one, "scaleup_domain": one, "rack_units": one}
