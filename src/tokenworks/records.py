@@ -207,6 +207,8 @@ class Shipment:
     scenario: str = "actual"
     item: Mapping[str, Any] = field(default_factory=dict)  # chip parameters that replace the catalog's (law/cases.yaml)
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a condition needs to know
+    part: str = "chip"  # chip | computer (of `chips_each` such chips) | equipment (no AI chip in it)
+    chips_each: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,7 @@ class Line:
     citations: tuple[Citation, ...] = ()
     reasons: tuple[Text, ...] = ()
     conditions: tuple[Text, ...] = ()
+    flags: tuple[str, ...] = ()  # what a person must look at, in words for a machine (law/data/vocabulary.yaml)
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ class Verdict:
     assumed: tuple[tuple[str, str], ...] = ()  # (field, value taken)
     text_only: Line | None = None  # what the text says where enforcement differs
     stale: bool = False
+    flags: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------- hardware

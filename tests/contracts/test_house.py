@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src" / "tokenworks").rglob("*.py"))
 FILE_MAX, FUNCTION_MAX, ARGUMENTS_MAX = 500, 60, 8
 COMMANDS = {
+    "app/buildouts.py",
     "app/laws.py",
     "app/parts.py",
+    "app/ports.py",
     "app/predicting.py",
     "app/quoting.py",
     "app/whatifs.py",

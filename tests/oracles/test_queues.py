@@ -8,23 +8,18 @@ import numpy as np
 import pytest
 import simpy
 
-from tokenworks.simulate.core import Engine
 from tokenworks.simulate.requests import Requests, poisson
-from tokenworks.simulate.serving import Farm, Result, simulate
+from tokenworks.simulate.serving import Engine, Farm, Result, simulate
+from tokenworks.simulate.tables import tabulate
 
 SEEDS = range(20)
 MANY = 10**12
 STUDENT_99 = 2.861  # two-sided 99 % point of Student's t, 19 degrees of freedom (any table)
 
 
-def constant(batch: int, context: float, prompt: int) -> float:
-    """Every step takes 1 s."""
-    return 1.0
-
-
-def per_token(batch: int, context: float, prompt: int) -> float:
-    """A prompt token takes a millionth of a second: service as long as the drawn prompt."""
-    return prompt * 1e-6
+constant = tabulate(lambda b, c, p: np.ones(np.broadcast_shapes(b.shape, p.shape)), 4, 100, 10)  # a second each
+# A prompt token takes a millionth of a second: service as long as the drawn prompt.
+per_token = tabulate(lambda b, c, p: p * 1e-6 + 0.0 * b, 4, 2**40, 10)
 
 
 def queue(servers: int, rate: float, count: int, seed: int, exponential: bool) -> Result:

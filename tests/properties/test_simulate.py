@@ -7,22 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenworks.simulate.core import Engine
 from tokenworks.simulate.requests import Requests
-from tokenworks.simulate.serving import ROUTERS, Farm, Level, Result, simulate, summary
+from tokenworks.simulate.serving import ROUTERS, Engine, Farm, Level, Result, simulate, summary
+from tokenworks.simulate.tables import tabulate
 
 rows = st.lists(st.tuples(st.floats(0, 50), st.integers(1, 300), st.integers(1, 40)), min_size=1, max_size=60)
 farms = st.builds(
     Farm,
     st.integers(1, 4),
-    st.builds(Engine, st.integers(1, 8), st.integers(200, 2000), st.integers(1, 512), st.booleans()),
+    st.builds(Engine, st.integers(1, 8), st.integers(200, 2000), st.integers(1, 512), st.booleans(), st.booleans()),
     st.sampled_from(ROUTERS),
+    st.just(0.0),
 )
 
 
-def step(batch: int, context: float, prompt: int) -> float:
-    """A plausible engine: fixed launch, a cost per sequence, per cached and per prompt token."""
-    return 0.01 + 0.001 * batch + 1e-6 * context + 1e-4 * prompt
+# A plausible engine: fixed launch, a cost per sequence, per cached and per prompt token.
+step = tabulate(lambda b, c, p: 0.01 + 0.001 * b + 1e-6 * c + 1e-4 * p, 8, 512, 300)
+work = tabulate(lambda b, c, p: 1e-3 * p, 8, 4096, 300)
+half = tabulate(lambda b, c, p: 0.5 + 0.0 * (b + c + p), 8, 512, 300)
 
 
 def requests(given_rows: list[tuple[float, int, int]]) -> Requests:
@@ -42,6 +44,15 @@ def test_littles_law(given_rows: list[tuple[float, int, int]], farm: Farm) -> No
     result = run(given_rows, farm)
     sojourns = (result.done - result.requests.arrival)[result.finished]
     assert result.area == pytest.approx(float(np.sum(sojourns)), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows, farms, st.floats(0, 2))
+def test_a_delay_moves_everything_by_itself(given_rows: list[tuple[float, int, int]], farm: Farm, delay: float) -> None:
+    plain, late = run(given_rows, farm), run(given_rows, farm._replace(delay=delay))
+    kept = plain.finished
+    assert late.first[kept] == pytest.approx(plain.first[kept] + delay)
+    assert late.area == pytest.approx(plain.area + delay * np.count_nonzero(kept))
 
 
 @settings(max_examples=80, deadline=None)
@@ -72,7 +83,7 @@ def test_work_is_conserved_by_one_server(given_rows: list[tuple[float, int, int]
     long as their tokens, it is busy exactly for the sum of the work."""
     plain = [(arrival, tokens, 1) for arrival, tokens, _ in given_rows]
     farm = Farm(1, Engine(slots, 10**9, 10**9))
-    result = simulate(requests(plain), farm, lambda batch, context, prompt: 1e-3 * prompt)
+    result = simulate(requests(plain), farm, work)
     ordered = sorted(plain)
     clock = idle = 0.0
     for arrival, tokens, _ in ordered:  # a single server by hand
@@ -97,7 +108,7 @@ def test_jumping_gives_the_same_as_stepping(
     """Equal steps jumped over at once end when single steps would: constant steps, compared with an engine
     whose every token is replayed one by one."""
     farm = Farm(replicas, Engine(6, 2000, 64, prefill_first))
-    jumped = simulate(requests(given_rows), farm, lambda batch, context, prompt: 0.5)
+    jumped = simulate(requests(given_rows), farm, half)
     kept = jumped.finished & (jumped.requests.output > 1)
     gaps = (jumped.done - jumped.first)[kept] / 0.5
     least = jumped.requests.output[kept] - 1

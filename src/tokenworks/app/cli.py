@@ -32,7 +32,15 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
+        "market": ("tokenworks.app.markets", "market", "Many buyers in two worlds: who sells, who buys, who loses."),
         "whatif": ("tokenworks.app.whatifs", "whatif", "One request in two worlds, side by side."),
+        "buildout": ("tokenworks.app.buildouts", "buildout", "What a country builds with a budget, by quarter."),
+        "carry": ("tokenworks.app.ports", "carry", "Does a car's or a board's chip carry a model?"),
+        "porting": (
+            "tokenworks.app.ports",
+            "porting",
+            "How a model fits each chip, and what it could change.",
+        ),
         "validate": ("tokenworks.app.validating", "validate", "Cross-validate the models on published runs."),
         "sweep": ("tokenworks.app.sweeping", "sweep", "Answer a grid of requests, in shards that survive a kill."),
         "law": ("tokenworks.app.laws", "law", "Export rules: check, cases, timeline, grid, diff."),
@@ -43,7 +51,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "web": ("tokenworks.app.serving", "web", "Serve the page and the HTTP API."),
     }
 )
-LATER = ("market", "measure")
+LATER = ("measure",)
 INTERRUPTED = 130
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from tokenworks.deliver.pdf import CHINESE, CHINESE_ENCODING, Pages
 from tokenworks.errors import BadRequest
 
 
@@ -18,6 +19,22 @@ def pyplot() -> Any:
     found.rcParams["svg.hashsalt"] = "tokenworks"  # same report, same bytes
     found.rcParams["svg.fonttype"] = "none"  # letters as text, not as outlines: small files
     return found
+
+
+def pdf_pages() -> Pages | None:
+    """What draws the pages of a PDF; None where the extra `pdf` (reportlab) is not installed."""
+    try:
+        platypus = importlib.import_module("reportlab.platypus")
+        styles = importlib.import_module("reportlab.lib.styles")
+    except ImportError:
+        return None
+    # reportlab's own table pairs this font with the encoding of simplified characters, which no reader takes
+    fonts = importlib.import_module("reportlab.pdfbase.cidfonts")
+    chinese = fonts.UnicodeCIDFont(CHINESE)
+    chinese.encodingName = CHINESE_ENCODING
+    importlib.import_module("reportlab.pdfbase.pdfmetrics").registerFont(chinese)
+    sizes = importlib.import_module("reportlab.lib.pagesizes")
+    return Pages(platypus, styles, importlib.import_module("reportlab.lib.colors"), sizes.landscape(sizes.A4))
 
 
 def sweep() -> Any:
@@ -50,4 +67,4 @@ def scorer() -> Any:
     """The exhaustive search's compiled pass: numba is imported by whoever asks for it."""
     kernels = importlib.import_module("tokenworks.app.kernels")
     fused = importlib.import_module("tokenworks.search.fused")
-    return fused.scorer(kernels.compiler())
+    return fused.scorer(kernels.compiler(), kernels.side_by_side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ import click
 
 from tokenworks import catalog, deliver, files, scenario
 from tokenworks import law as rules
-from tokenworks.app.later import later
 from tokenworks.app.options import Options, common, options, read_day
 from tokenworks.app.whatifs import chosen
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.quote.request import KINDS
-from tokenworks.records import Buyer, Shipment, World
+from tokenworks.records import Buyer, Shipment, Verdict, World
 
 LAST_DAY = dt.date(9999, 12, 31)
 
@@ -92,8 +91,10 @@ def check(
         quantity=quantity,
     )
     verdict = rules.judge(shipment, world)
-    answer = {"schema": "tokenworks/verdict/1", "id": None, **rules.answer(verdict)}
-    opts.answer(answer, lambda say: deliver.memo(shipment, verdict, say))
+    others = rules.changes(shipment, verdict, world)
+    changes = [{"field": o.field, "value": o.value, **_short(o.verdict)} for o in others]
+    answer = {"schema": "tokenworks/verdict/1", "id": None, **rules.answer(verdict), "changes": changes}
+    opts.answer(answer, lambda say: deliver.memo(shipment, verdict, changes, say))
 
 
 @law.command()
@@ -120,26 +121,56 @@ def finder(world: World) -> Callable[[str], str | None]:
 
 
 @law.command()
-@click.option("--chip", required=True)
+@click.option("--chip", "chips", required=True, multiple=True, help="Once, or again for every bar of a figure.")
 @click.option("--to", "destination", required=True, metavar="CC")
+@click.option("--exporter", default=None)
+@click.option("--buyer-hq", default=None, metavar="CC")
+@click.option("-o", "out", default=None, metavar="FILE.svg", help="Draw it.")
 @common
-def timeline(chip: str, destination: str, form: str, overlay: str | None, language: str) -> None:
+def timeline(
+    chips: tuple[str, ...],
+    destination: str,
+    exporter: str | None,
+    buyer_hq: str | None,
+    out: str | None,
+    form: str,
+    overlay: str | None,
+    language: str,
+) -> None:
     """Every day on which the verdict changes."""
     opts = options(form, overlay, language)
     world = _world(opts)
-    key = catalog.resolve(world, "chips", chip, "--chip")
+    keys = [catalog.resolve(world, "chips", chip, "--chip") for chip in chips]
     place = known_country(world, destination, "--to")
+    buyer = Buyer(None, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), None)
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
-    found = rules.timeline(Shipment(key, place, first), world)
-    rows: list[Any] = [{"from": day.isoformat(), **rules.answer(verdict)} for day, verdict in found]
-    answer = {"schema": "tokenworks/timeline/1", "chip": key, "to": place, "verdicts": rows}
+    rows: list[Any] = []
+    for key in keys:
+        found = rules.timeline(Shipment(key, place, first, exporter=exporter, buyer=buyer), world)
+        days = [{"from": day.isoformat(), **rules.answer(verdict)} for day, verdict in found]
+        rows.append({"chip": key, "verdicts": days})
+    one = rows[0] if len(rows) == 1 else {}
+    until = world.law_known_to.isoformat()
+    answer = {"schema": "tokenworks/timeline/1", **one, "to": place, "until": until, "timelines": rows}
+    _draw(out, {".svg": lambda: deliver.timeline_svg(answer, opts.say)})
     opts.answer(answer, lambda say: deliver.timeline(answer, say))
+
+
+def _draw(out: str | None, makers: Mapping[str, Callable[[], str]]) -> None:
+    """Write the file that was asked for, by its ending. Raises BadRequest for another ending."""
+    if out is None:
+        return
+    path = Path(out)
+    if path.suffix not in makers:
+        raise not_allowed("-o", out, tuple(makers))
+    files.write(path, makers[path.suffix]())
 
 
 @law.command()
 @click.option("--on", "day", required=True, metavar="DATE")
+@click.option("-o", "out", default=None, metavar="FILE.csv|FILE.svg", help="A table or a heat map.")
 @common
-def grid(day: str, form: str, overlay: str | None, language: str) -> None:
+def grid(day: str, out: str | None, form: str, overlay: str | None, language: str) -> None:
     """Chips against countries on a day."""
     opts = options(form, overlay, language)
     world = _world(opts)
@@ -151,13 +182,31 @@ def grid(day: str, form: str, overlay: str | None, language: str) -> None:
         "on": on.isoformat(),
         "cells": [cell(c, p, v) for c, p, v in cells],
     }
+    _draw(out, {".svg": lambda: deliver.grid_svg(answer, opts.say), ".csv": lambda: deliver.grid_csv(answer)})
     opts.answer(answer, lambda say: deliver.grid(answer, say))
 
 
-def cell(chip: str, place: str, verdict: Any) -> dict[str, Any]:
+@law.command()
+@common
+def coverage(form: str, overlay: str | None, language: str) -> None:
+    """What is modelled, since which day it was checked, and what is not."""
+    opts = options(form, overlay, language)
+    law_files = _world(opts).law
+    rows = [dict(row) for row in law_files["coverage"]["rules"]]
+    meta = law_files["meta"]
+    answer = {"schema": "tokenworks/law-coverage/1", "known_from": meta["known_from"], "known_to": meta["known_to"],
+              "checked": meta["checked"], "rules": rows}  # fmt: skip
+    opts.answer(answer, lambda say: deliver.law_coverage(answer, say))
+
+
+def _short(verdict: Verdict) -> dict[str, Any]:
+    return {"licence": verdict.licence, "eccn": verdict.eccn, "exception": verdict.exception,
+            "review_policy": verdict.review_policy}  # fmt: skip
+
+
+def cell(chip: str, place: str, verdict: Verdict) -> dict[str, Any]:
     """One field of a table of chips against countries."""
-    return {"chip": chip, "to": place, "licence": verdict.licence, "eccn": verdict.eccn,
-            "exception": verdict.exception, "review_policy": verdict.review_policy}  # fmt: skip
+    return {"chip": chip, "to": place, **_short(verdict)}
 
 
 @law.command()
@@ -182,4 +231,27 @@ def diff(days: tuple[str, ...], form: str, overlay: str | None, language: str) -
     opts.answer(answer, lambda say: deliver.law_diff(answer, say))
 
 
-law.add_command(later("lists"))
+@law.group()
+def lists() -> None:
+    """The lists of parties."""
+
+
+@lists.command("import")
+@click.argument("file")
+@common
+def import_(file: str, form: str, overlay: str | None, language: str) -> None:
+    """Read the Consolidated Screening List (CSV or JSON) into the folder of --catalog, in place of our lists."""
+    opts = options(form, overlay, language)
+    if opts.catalog is None:
+        raise BadRequest("say with --catalog into which folder of your own facts", field="--catalog")
+    found = rules.lists.read(files.read_text(Path(file), bytes_max=200_000_000))
+    target = opts.catalog / "parties.yaml"
+    today = dt.datetime.now(tz=dt.UTC).date()
+    files.write(target, rules.lists.written(found, catalog.load().law, today))
+    answer = {
+        "schema": "tokenworks/law-lists/1",
+        "file": str(target),
+        "taken": {rules.lists.TAKEN[k]: len(v) for k, v in found.lines.items()},
+        "left_out": dict(sorted(found.left_out.items())),
+    }
+    opts.answer(answer, lambda say: deliver.law_lists(answer, say))

@@ -9,6 +9,7 @@ import click
 
 from tokenworks import catalog, deliver, files
 from tokenworks.app import heavy
+from tokenworks.app.heavy import pdf_pages
 from tokenworks.app.options import common, options, progress
 from tokenworks.errors import BadRequest
 from tokenworks.quote import inline_models, read_request
@@ -54,7 +55,7 @@ def quote(
     answer = make_quote(request, world, exhaustive, heavy.scorer() if exhaustive else None)
     if output is not None:
         found = architectures(answer.content, world)
-        for written in deliver.write(answer.content, Path(output), opts.say, found):
+        for written in deliver.write(answer.content, Path(output), opts.say, found, pdf_pages()):
             progress(str(written))
     opts.answer(
         {**answer.content, "seconds": answer.seconds},

@@ -2,6 +2,7 @@
 
 from tokenworks.catalog.calibration import numbers, overlaid
 from tokenworks.catalog.check import check, load
+from tokenworks.catalog.demand import shipped_demand
 from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, gather
 from tokenworks.catalog.runs import KINDS as RUNS
 from tokenworks.catalog.runs import published
@@ -21,5 +22,6 @@ __all__ = [
     "overlaid",
     "published",
     "resolve",
+    "shipped_demand",
     "world",
 ]

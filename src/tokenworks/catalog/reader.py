@@ -22,6 +22,7 @@ from tokenworks.records import Chip, Entry, Fact, Model, System
 KINDS = ("chips", "systems", "switches", "nics", "optics", "models", "sites")
 OVERLAY = (*KINDS, "prices", "constants")
 WORDS = ("name", "vendor", "country", "family", "generation", "kind", "chip", "developer", "name_zh", "item")
+LISTS = "parties"  # an overlay's own lists of parties, as `law lists import` writes them, in place of ours
 BYTES_MAX = 5_000_000  # of one file of an overlay
 
 
@@ -75,6 +76,7 @@ def gather(overlay: Path | None = None) -> Catalog:
     overlays, market = _folder(data / "scenarios"), _folder(data / "market")
     if overlay is not None:
         _lay_over(raw, overlay)
+        law = {**law, **raw.pop(LISTS, {})}
     canonical = json.dumps([raw, law, calibration, overlays, market], sort_keys=True, default=str)
     constants = raw["constants"]["constants"]
     return Catalog(
@@ -198,6 +200,20 @@ def _price(raw: Mapping[str, Any]) -> Price:
 # ----------------------------------------------------------------------------------------- overlay
 
 
+def _lists(body: Any, path: Path) -> Mapping[str, Any]:
+    """Lists of parties by key; every line has six cells, tab separated."""
+    known = ("parties", "military_users", "military_companies")
+    if not isinstance(body, Mapping) or not body or not set(body) <= set(known):
+        raise BadRequest("expected lists named {allowed}", field=str(path), allowed=", ".join(known))
+    for key, one in body.items():
+        if not isinstance(one, Mapping) or not isinstance(one.get("list"), str) or not one.get("cite"):
+            raise BadRequest("expected the field '{name}' at the top", field=f"{path}: {key}", name="list")
+        for n, line in enumerate(one["list"].splitlines(), 1):
+            if line.count("\t") != 5 or not line.split("\t")[0].strip():
+                raise BadRequest("expected six cells with tabs between them", field=f"{path}: {key} line {n}")
+    return body
+
+
 def _lay_over(raw: dict[str, Any], folder: Path) -> None:
     if not folder.is_dir():
         raise BadRequest("is not a folder", field=f"--catalog {folder}")
@@ -205,17 +221,19 @@ def _lay_over(raw: dict[str, Any], folder: Path) -> None:
     if not found:
         raise BadRequest("holds no .yaml file such as chips.yaml or prices.yaml", field=f"--catalog {folder}")
     for path in found:
-        if path.stem not in OVERLAY:
+        if path.stem not in (*OVERLAY, LISTS):
             raise BadRequest(
                 "is not part of a catalog; allowed: {allowed}",
                 field=str(path),
-                allowed=", ".join(f"{s}.yaml" for s in OVERLAY),
+                allowed=", ".join(f"{s}.yaml" for s in (*OVERLAY, LISTS)),
             )
         theirs = files.load(path, bytes_max=BYTES_MAX)
         if not isinstance(theirs, Mapping) or path.stem not in theirs:
             raise BadRequest("expected the field '{name}' at the top", field=str(path), name=path.stem)
         body = theirs[path.stem]
-        if path.stem == "constants":
+        if path.stem == LISTS:
+            raw[LISTS] = _lists(body, path)
+        elif path.stem == "constants":
             for name in body if isinstance(body, Mapping) else ():
                 if name not in raw["constants"]["constants"]:
                     raise not_allowed(str(path), name, raw["constants"]["constants"])

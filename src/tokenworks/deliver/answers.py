@@ -51,8 +51,8 @@ def explanation(answer: Mapping[str, Any], say: Translator) -> str:
 # ---------------------------------------------------------------------------------------------- law
 
 
-def memo(shipment: Shipment, verdict: Verdict, say: Translator) -> str:
-    """A verdict as a memo: question, answer, reasons with citations, what was assumed."""
+def memo(shipment: Shipment, verdict: Verdict, changes: Sequence[Mapping[str, Any]], say: Translator) -> str:
+    """A verdict as a memo: question, answer, reasons with citations, what would change it, what was assumed."""
     question = say(
         "{n} x {chip} to {to} on {day}",
         n=shipment.quantity,
@@ -64,6 +64,13 @@ def memo(shipment: Shipment, verdict: Verdict, say: Translator) -> str:
     blocks: list[Block] = [Lines(say("Question"), (question,)), Lines(say("Answer"), (answer,))]
     lines = (*verdict.lines, *((verdict.text_only,) if verdict.text_only else ()))
     blocks += [_line(line, say) for line in lines]
+    if changes:
+        said = tuple(
+            say("{field} = {value}: {verdict}", field=c["field"], value=c["value"],
+                verdict=_said(c["licence"], c["review_policy"], c["exception"], say))
+            for c in changes
+        )  # fmt: skip
+        blocks.append(Lines(say("What would change it"), said))
     if verdict.assumed:
         said = tuple(say("assumed: {field} = {value}", field=f, value=v) for f, v in verdict.assumed)
         blocks.append(Lines(say("Assumed"), said))
@@ -101,12 +108,24 @@ def verdicts(answer: Mapping[str, Any], say: Translator) -> str:
 
 def timeline(answer: Mapping[str, Any], say: Translator) -> str:
     """When a verdict changed."""
-    rows = [
-        (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say), "; ".join(v["reasons"]),
-         "; ".join(c["rule"] for c in v["citations"]))
-        for v in answer["verdicts"]
-    ]  # fmt: skip
-    return as_text([simple("Timeline", ("from", "verdict", "why", "citation"), rows, say)])
+    found: list[Block] = []
+    for one in answer["timelines"]:
+        rows = [
+            (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say), "; ".join(v["reasons"]),
+             "; ".join(c["rule"] for c in v["citations"]))
+            for v in one["verdicts"]
+        ]  # fmt: skip
+        named = say("{chip} to {to}", chip=one["chip"], to=answer["to"])
+        found += [Lines(named, ()), simple("Timeline", ("from", "verdict", "why", "citation"), rows, say)]
+    return as_text([*found, Lines(say("Notes"), (say(tables.DISCLAIMER),))])
+
+
+def law_coverage(answer: Mapping[str, Any], say: Translator) -> str:
+    """What is modelled and what is not."""
+    rows = [(r["rule"], r["modelled"], r["checked"], r.get("not_modelled", "")) for r in answer["rules"]]
+    span = say("rules known from {first} to {last}", first=answer["known_from"], last=answer["known_to"])
+    table = simple("Coverage", ("rule", "modelled", "checked", "not modelled"), rows, say)
+    return as_text([table, Lines(say("Notes"), (span, say(tables.DISCLAIMER)))])
 
 
 def grid(answer: Mapping[str, Any], say: Translator) -> str:
@@ -126,6 +145,13 @@ def grid(answer: Mapping[str, Any], say: Translator) -> str:
     key = say(". no licence, e exception, c conditions, L licence, ? unknown")
     table = Table(say("Grid"), (say("chip"), " ".join(places)), tuple(rows.items()))
     return as_text([table, Lines(say("Notes"), (key,))], width=max(150, 3 * len(places) + 50))
+
+
+def law_lists(answer: Mapping[str, Any], say: Translator) -> str:
+    """What an import took over and what it left out."""
+    rows = [(name, n, say("taken over")) for name, n in answer["taken"].items()]
+    rows += [(name, n, say("left out: not judged here")) for name, n in answer["left_out"].items()]
+    return as_text([simple("Lists", ("list", "rows", "done"), rows, say), Lines(say("Notes"), (answer["file"],))])
 
 
 def law_diff(answer: Mapping[str, Any], say: Translator) -> str:

@@ -87,14 +87,18 @@ def _cell(value: str) -> str:
     return " ".join(value.split())
 
 
+def whole(quote: Mapping[str, Any], say: Translator) -> list[Block]:
+    """All blocks of a report: the answer, the best design's bill, the search, the facts that were used."""
+    best = quote["designs"][:1]
+    more = [b for d in best for b in (tables.bill(d, say), *tables.stats(quote, say), tables.facts(quote, say))]
+    return [*tables.blocks(quote, say), *more]
+
+
 def as_html(quote: Mapping[str, Any], say: Translator) -> str:
     """One self-contained page: no script, no outside resource, everything escaped."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((package("tokenworks") / "deliver" / "report.html").read_text("utf-8"))
-    found = [*tables.blocks(quote, say)]
-    designs = quote["designs"]
-    if designs:
-        found += [tables.bill(designs[0], say), *tables.stats(quote, say), tables.facts(quote, say)]
+    found, designs = whole(quote, say), quote["designs"]
     bars = (
         [_bars(say("time"), designs[0]["time_parts"], say), _bars(say("memory"), _memory(designs[0]), say)]
         if designs

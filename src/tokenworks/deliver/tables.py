@@ -89,23 +89,15 @@ def _asked(job: Mapping[str, Any]) -> str:
 
 
 def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
-    served = all(d["make"] == "serve" for d in quote["designs"])
-    head = tuple(
+    head = [
         say(h)
         for h in (
-            "chip",
-            "vendor",
-            "chips",
-            "split",
-            "precision",
-            "TTFT, TPOT" if served else "speed",
-            "power",
-            "acquire",
-            "total",
-            "per M tokens",
+            "chip", "vendor", "chips", "split", "precision", "speed", "power", "acquire", "total", "per M tokens",
             "law",
         )
-    )
+    ]  # fmt: skip
+    if all(d["make"] == "serve" for d in quote["designs"]):
+        head[5] = say("TTFT, TPOT")
     rows = []
     for d in quote["designs"]:
         mark = " *" if d["id"] in quote["best"].values() else ""
@@ -124,7 +116,7 @@ def _designs(quote: Mapping[str, Any], say: Translator) -> Table:
                 words.word(words.STANDING, d["law"]["standing"], say),
             )
         )
-    return Table(say("Designs offered (* best)"), head, tuple(rows), spare=(1, 4, 7))
+    return Table(say("Designs offered (* best)"), tuple(head), tuple(rows), spare=(1, 4, 7))
 
 
 def _licences(quote: Mapping[str, Any], say: Translator) -> Table:
@@ -189,6 +181,7 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
         for key, value in d["cost"]["parts"].items()
         if key in words.COST and value != 0
     ]
+    rows += _sure(d, say)
     rows += [
         (say("energy"), units.energy(d["energy_j"])),
         (say("emissions"), units.mass(d["carbon_kg"])),
@@ -197,15 +190,37 @@ def _best(quote: Mapping[str, Any], say: Translator) -> Table:
     return Table(say("The first design"), (say("what"), say("value")), tuple(rows))
 
 
+def _between(estimate: Any) -> tuple[float, float] | None:
+    """The interval of an estimate, None where none has been earned."""
+    low, high = (estimate.get("low"), estimate.get("high")) if isinstance(estimate, Mapping) else (None, None)
+    return None if low is None or high is None else (low, high)
+
+
+def _sure(d: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
+    """The 80 % intervals of what a buyer asks first, and the evidence that they come from."""
+    named = (("time_s", "time"), ("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("period_s", "time"))
+    rows = []
+    for key, what in named:
+        ends = _between(d["predicted"].get(key))
+        if ends is not None:
+            said = tuple(words.duration(end, say) for end in ends)
+            rows.append(
+                (say("80 % interval: {what}", what=say(what)), say("{low} to {high}", low=said[0], high=said[1]))
+            )
+    ends = _between((d.get("intervals") or {}).get("/cost/total_usd"))
+    if ends is not None:
+        said = tuple(words.money(end, say) for end in ends)
+        rows.append(
+            (say("80 % interval: {what}", what=say("total")), say("{low} to {high}", low=said[0], high=said[1]))
+        )
+    if rows and d.get("bars"):
+        rows.append((say("from"), say("{n} published runs: {kind}", n=d["bars"]["runs"], kind=d["bars"]["class"])))
+    return rows
+
+
 def _earned(design: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
-    """The interval of the time and what stands behind it; what failures take of the wall time."""
+    """What failures take of the wall time."""
     rows: list[tuple[str, str]] = []
-    time, behind = design["predicted"].get("time_s"), design.get("bars")
-    if time is not None and time["low"] is not None:
-        between = f"{words.duration(time['low'], say)} - {words.duration(time['high'], say)}"
-        rows.append((say("time, 80 % interval"), between))
-    if behind is not None:
-        rows.append((say("runs outside the fit behind it"), f"{behind['runs']:,} ({behind['class']})"))
     wall = design.get("wall_time")
     if wall is not None:
         for key, part in words.WALL.items():
@@ -235,8 +250,9 @@ def _apart(quote: Mapping[str, Any], say: Translator) -> Table:
             known = "-"
         else:
             open_law = a["law"]["standing"] == "apart"
-            why = words.word(words.LICENCE, a["law"]["verdict"], say) if open_law else say("a price is not known")
-            known = units.money(a["cost"]["known_usd"])
+            answer = words.word(words.LICENCE, a["law"]["verdict"], say)
+            why = say("law: {answer}", answer=answer) if open_law else say("a price is not known")
+            known = units.money(a["cost"]["known_usd"]) if a["cost"]["known_usd"] else "-"
         rows.append((a["chip_name"], a["vendor"], why, known))
     head = tuple(say(h) for h in ("chip", "vendor", "why", "known part"))
     return Table(say("Apart: cannot be compared"), head, tuple(rows))
@@ -249,9 +265,8 @@ def _notes(quote: Mapping[str, Any], say: Translator) -> Lines:
             lines.append(say("assumed: {field} = {value}", field=item["field"], value=item["value"]))
         for warning in quote["designs"][0]["warnings"]:
             lines.append(words.sentence(warning, say))
-        lines.append(
-            say("Low and high are the 80 % interval of published runs outside the fit; null where none is earned yet.")
-        )
+        if not any(_between(e) for e in quote["designs"][0]["predicted"].values()):
+            lines.append(say("Intervals (low, high) are empty until runs outside the fit have earned them."))
         lines.append(say("Ask any number: tokenworks explain quote.json /designs/0/cost/total_usd"))
     lines.append(say(DISCLAIMER))
     return Lines(say("Notes"), tuple(lines))

@@ -151,4 +151,6 @@ def name(design: Mapping[str, Any], designs: Sequence[Mapping[str, Any]]) -> str
     systems = {d["system"] for d in designs if d["chip"] == design["chip"]}
     if len(systems) == 1:
         return str(design["chip_name"])
-    return f"{design['chip_name']}, {str(design['system_name']).partition(' / ')[0].partition(' (')[0]}"
+    chip = str(design["chip_name"]).partition(" (")[0]
+    system = str(design["system_name"]).partition(" (")[0].partition(" / ")[0]
+    return f"{chip}, {system}"

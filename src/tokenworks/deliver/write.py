@@ -9,19 +9,22 @@ from typing import Any
 from tokenworks import files
 from tokenworks.deliver import launch, render, sheets, tables
 from tokenworks.deliver.network import svg
+from tokenworks.deliver.pdf import Pages, as_pdf
 from tokenworks.language import Translator
 from tokenworks.workload import Architecture
 
 
 def contents(
-    quote: Mapping[str, Any], say: Translator, architectures: Mapping[str, Architecture]
+    quote: Mapping[str, Any], say: Translator, architectures: Mapping[str, Architecture], pages: Pages | None = None
 ) -> Mapping[str, str | bytes]:
-    """Every file of a quote by its relative name."""
+    """Every file of a quote by its relative name; a PDF where there is something to draw its pages with."""
     made: dict[str, str | bytes] = {
         "quote.json": files.dump_json(quote),
         "report.md": render.as_markdown(tables.blocks(quote, say)),
         "report.html": render.as_html(quote, say),
     }
+    if pages is not None:
+        made["report.pdf"] = as_pdf(render.whole(quote, say), f"{say('Quote')} {quote['id']}", pages)
     if quote["designs"]:
         first = quote["designs"][0]
         made["bom.csv"] = sheets.as_csv(first, say)
@@ -37,7 +40,11 @@ def contents(
 
 
 def write(
-    quote: Mapping[str, Any], folder: Path, say: Translator, architectures: Mapping[str, Architecture]
+    quote: Mapping[str, Any],
+    folder: Path,
+    say: Translator,
+    architectures: Mapping[str, Architecture],
+    pages: Pages | None = None,
 ) -> list[Path]:
     """Write all files of a quote, or none. Raises BadRequest where the folder cannot be written."""
-    return files.write_folder(folder, contents(quote, say, architectures))
+    return files.write_folder(folder, contents(quote, say, architectures, pages))

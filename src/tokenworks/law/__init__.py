@@ -1,6 +1,8 @@
 """Law: a shipment on a day -> a verdict with citations. Dated code, its dated parameters in law/data."""
 
+from tokenworks.law import lists
 from tokenworks.law.cases import answer, answer_file
+from tokenworks.law.change import changes
 from tokenworks.law.grid import Cells, Judged, cells, every, judge_many
 from tokenworks.law.history import diff, grid, timeline
 from tokenworks.law.item import density, tpp
@@ -14,6 +16,7 @@ __all__ = [
     "answer",
     "answer_file",
     "cells",
+    "changes",
     "density",
     "diff",
     "every",
@@ -21,6 +24,7 @@ __all__ = [
     "grid",
     "judge",
     "judge_many",
+    "lists",
     "screen",
     "standing",
     "timeline",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.law import item as items
+from tokenworks.law import place
 from tokenworks.law.item import Item
 from tokenworks.records import Shipment, World
 
@@ -53,18 +54,23 @@ class Asked:
         return float(value)
 
     @property
+    def processing(self) -> float:
+        """TPP of the whole shipment: that of a chip, times the chips of an item, times the quantity."""
+        return (self.item.tpp or 0.0) * self.item.chips * self.shipment.quantity
+
+    @property
     def soldier(self) -> bool:
         """A military end user or end use."""
         return self.buyer_kind == "military" or self.use == "military"
 
 
-def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str], ...]]:
-    """The shipment with DESIGN.md's defaults, and the list of those that were taken.
+def fill(shipment: Shipment, world: World, found: Item | None = None) -> tuple[Asked, tuple[tuple[str, str], ...]]:
+    """The shipment with DESIGN.md's defaults, and the list of those that were taken; `found`: its item, if at hand.
 
     Raises BadRequest where a country or a kind of buyer is none that the rules know. A use that they do not
     know counts as unknown: it is tried as every one of them.
     """
-    item = _item(shipment, world)
+    item = _item(shipment, world) if found is None else found
     assumed: list[tuple[str, str]] = []
 
     def default(field: str, value: str | None, otherwise: str) -> str:
@@ -83,7 +89,7 @@ def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str]
         ship_from=_country("ship_from", default("ship_from", shipment.ship_from, item.origin or "US"), law),
         exporter=default("exporter", shipment.exporter, item.vendor or "any"),
         buyer_kind=_kind(default("buyer.kind", buyer.kind, "commercial"), law),
-        hq=_country("buyer.headquarters", default("buyer.headquarters", buyer.headquarters, destination), law),
+        hq=_owner(default("buyer.headquarters", buyer.headquarters, destination), shipment, law),
         buyer_name=buyer.name,
         use=_use(default("use", shipment.use, DEFAULT_USE), law),
         diffusion=shipment.scenario == SCENARIO or bool(law["diffusion"].get("enforced")),
@@ -95,11 +101,36 @@ def fill(shipment: Shipment, world: World) -> tuple[Asked, tuple[tuple[str, str]
     return asked, tuple(assumed)
 
 
+PARTS = ("chip", "computer", "equipment")
+
+
 def _item(shipment: Shipment, world: World) -> Item:
+    if shipment.part not in PARTS:
+        raise not_allowed("part", shipment.part, PARTS)
+    if shipment.part == "equipment":
+        return Item(shipment.chip, "", place.HOME, tpp=0.0, density=0.0, accelerator=False)
+    found = _of_chip(shipment, world)
+    if shipment.part == "computer":
+        return replace(found, computer=True, chips=shipment.chips_each)
+    return found
+
+
+def _of_chip(shipment: Shipment, world: World) -> Item:
     chip = world.chips.get(shipment.chip)
     if shipment.item:
         return items.from_parameters(shipment.chip, shipment.item, chip)
     return items.from_chip(chip) if chip is not None else Item(shipment.chip, "", "", datacentre=None)
+
+
+def _owner(headquarters: str, shipment: Shipment, law: Mapping[str, Any]) -> str:
+    """Where the owner sits: the buyer's headquarters where they are of concern themselves, else those of its ultimate
+    parent (fact `ultimate_parent`) where one is named; the headquarters prong counts either (744.23(a)(3))."""
+    own = _country("buyer.headquarters", headquarters, law)
+    said = shipment.facts.get("ultimate_parent")
+    if said is None:
+        return own
+    parent = _country("facts.ultimate_parent", str(said), law)
+    return own if own != UNKNOWN and place.arms_embargoed(own, law, shipment.on) else parent
 
 
 def _country(field: str, value: str, law: Mapping[str, Any]) -> str:

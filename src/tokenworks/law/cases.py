@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ from tokenworks.law.judge import judge
 from tokenworks.records import Buyer, Line, Shipment, Verdict, World
 
 SCHEMA = "tokenworks/verdicts/1"
-COMPUTER = ("dgx", "hgx", "server", "rack", "nvl72 system", "superpod")
+COMPUTER = ("dgx", "hgx", "server", "rack", "nvl72 system", "superpod", "cluster")
+MANY = re.compile(r"\b(?P<n>\d{1,5})\s?x\b", re.IGNORECASE)  # DGX H100 (8x H100)
 
 
 def answer_file(file: Any, world: World, find: Callable[[str], str | None]) -> Mapping[str, Any]:
@@ -54,6 +56,11 @@ def read(case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str]
         raise BadRequest("the chip '{value}' is neither in the catalog nor in the file", field="chip", value=name)
     if item and any(word in name.casefold() for word in COMPUTER):
         item["computer"] = True
+        found = MANY.search(name)
+        item["chips"] = int(found["n"]) if found else 1
+    if item and chip not in world.chips and "origin" not in item:
+        named = [c for c, words in world.law["vocabulary"]["origins"].items() for w in words if w in name.casefold()]
+        item |= {"origin": named[0]} if named else {}
     return Shipment(
         chip=chip,
         destination=_place(_word(case, "destination")),
@@ -65,7 +72,7 @@ def read(case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str]
         quantity=_quantity(case),
         scenario=_scenario(case, world),
         item=item,
-        facts=_facts(case),
+        facts=_facts(case, user),
     )
 
 
@@ -82,7 +89,7 @@ def _scenario(case: Mapping[str, Any], world: World) -> str:
     return said
 
 
-def _facts(case: Mapping[str, Any]) -> Mapping[str, Any]:
+def _facts(case: Mapping[str, Any], user: Mapping[str, Any]) -> Mapping[str, Any]:
     facts = case.get("facts") or {}
     if not isinstance(facts, Mapping):
         raise BadRequest("expected facts by name, read '{value}'", field="facts", value=facts)
@@ -92,7 +99,8 @@ def _facts(case: Mapping[str, Any]) -> Mapping[str, Any]:
             raise BadRequest(
                 "expected a number, yes or no, or a word, read '{value}'", field=f"facts.{name}", value=value
             )
-    return dict(facts)
+    parent = _place(_optional(user, "ultimate_parent"))
+    return {**({} if parent is None else {"ultimate_parent": parent}), **facts}
 
 
 def _word(case: Mapping[str, Any], field: str) -> str:
@@ -137,6 +145,7 @@ def answer(verdict: Verdict) -> Mapping[str, Any]:
         "assumed": [{"field": field, "value": value} for field, value in verdict.assumed],
         "text_only": None if verdict.text_only is None else _line(verdict.text_only),
         "stale": verdict.stale,
+        "flags": list(verdict.flags),
     }
 
 
@@ -155,4 +164,5 @@ def _line(line: Line) -> Mapping[str, Any]:
         "citations": _cited(line.citations),
         "reasons": [str(r) for r in line.reasons],
         "conditions": [str(c) for c in line.conditions],
+        "flags": list(line.flags),
     }

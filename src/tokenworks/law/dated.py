@@ -8,6 +8,8 @@ from typing import Any
 
 from tokenworks.records import Citation
 
+LISTED = ("parties", "military_users", "military_companies", "coverage", "meta")  # files without dated rules
+
 
 def in_force(rule: Mapping[str, Any], on: dt.date) -> bool:
     """Whether a rule with ISO dates `from` and `to` (both inclusive, either may be absent) holds on a day.
@@ -43,7 +45,7 @@ def cite(rule: Mapping[str, Any]) -> Citation:
 def change_dates(law: Mapping[str, Any]) -> tuple[dt.date, ...]:
     """Every day on which some parameter of the law begins to hold or has just ceased to."""
     found: set[dt.date] = set()
-    stack: list[Any] = [v for k, v in law.items() if k not in ("parties", "coverage", "meta")]
+    stack: list[Any] = [v for k, v in law.items() if k not in LISTED]
     while stack:
         node = stack.pop()
         if isinstance(node, Mapping):

@@ -40,14 +40,13 @@ def worldwide(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
     if asked.facts.get("private_production") and not asked.soldier:
         why = text("a private developer or producer; final customers outside Macau and D:5")
         return excepted("ACM", eccn, cites, why, (text("development, production or storage only"),), law)
-    tpp = asked.item.tpp or 0.0
-    amount = tpp * asked.shipment.quantity
+    amount = asked.processing
     year = amount + (asked.amount("lpp_tpp_this_year") or 0.0)
     if year <= limits["LPP"]["tpp_per_year"] and not asked.soldier:
         why = text("{tpp} TPP a year: low processing performance", tpp=f"{year:.3g}")
         keep = text("at most {limit} TPP a calendar year for one consignee", limit=limits["LPP"]["tpp_per_year"])
         return excepted("LPP", eccn, cites, why, (keep,), law)
-    if at_home and not asked.soldier:
+    if at_home and not asked.soldier and _spread(asked, limits["UVEU"]):
         why = text("universal validated end user: 75 % at home and with friends, 7 % a country")
         return excepted("UVEU", eccn, cites, why, (text("validated by BIS before the shipment"),), law)
     national = validated(asked, eccn, law, cites) if not asked.soldier else None
@@ -56,3 +55,13 @@ def worldwide(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
     total = amount + (asked.amount("country_tpp_2025_2027") or 0.0)
     policy = APPROVAL if total <= rule["country_tpp_2025_2027"] else POLICY_DENIAL
     return required(eccn, policy, cites, text("{tpp} TPP against the country's allocation", tpp=f"{total:.3g}"))
+
+
+def _spread(asked: Asked, limits: Mapping[str, Any]) -> bool:
+    """Whether what is said of a universal validated user's installed TPP is within 748.15; not said, it counts as kept.
+
+    Facts: `uveu_share_at_home` (inside Supplement No. 5(a)), `uveu_share_of_country` (in the destination).
+    """
+    home, there = asked.amount("uveu_share_at_home"), asked.amount("uveu_share_of_country")
+    enough = home is None or home >= limits["share_at_home"]
+    return enough and (there is None or there <= limits["share_elsewhere"])

@@ -9,9 +9,10 @@ from tokenworks.language import text
 from tokenworks.law import place
 from tokenworks.law.asked import Asked
 from tokenworks.law.dated import cite, current, in_force
-from tokenworks.law.line import CASE, DENIAL, FREE, conditional, required
+from tokenworks.law.line import APPROVAL, CASE, DENIAL, FREE, GRANTED, conditional, required
 from tokenworks.records import Line
 
+LOOSER = (APPROVAL, GRANTED)  # what 744.2 (case by case) takes away
 NUCLEAR, IAAS, SUPERCOMPUTER = "nuclear 744.2 activity", "IaaS for CN customer", "supercomputer"
 
 
@@ -72,7 +73,9 @@ def _supercomputer_item(asked: Asked) -> bool:
 def large_enough(asked: Asked, law: Mapping[str, Any]) -> bool:
     """Whether the shipment reaches the peak rate of a supercomputer (15 CFR 772.1), known rates only."""
     size = law["end_uses"]["supercomputer_size"]
-    return any(rate * asked.shipment.quantity >= size[name] for name, rate in asked.item.rates.items())
+    return any(
+        rate * asked.item.chips * asked.shipment.quantity >= size[name] for name, rate in asked.item.rates.items()
+    )
 
 
 def touched(asked: Asked, line: Line, law: Mapping[str, Any]) -> Line:
@@ -90,7 +93,7 @@ def _nuclear(asked: Asked, line: Line, law: Mapping[str, Any]) -> Line:
     only_fuel = asked.facts.get("nuclear_activity") == "fuel_cycle"
     if only_fuel and asked.destination in rule["fuel_cycle_spared"]:
         return line
-    if line.licence not in FREE:
+    if line.licence == "required" and line.review_policy not in LOOSER:
         return _with(line, rule)
     why = text("nuclear end use: a licence is required, weighed case by case")
     return required(line.eccn, CASE, (*line.citations, cite(rule)), why)

@@ -77,6 +77,11 @@ def validated(asked: Asked, eccn: str, law: Mapping[str, Any], cites: tuple[Cita
     name = next((n for n in names if in_force(law["exceptions"][n], asked.on)), None)
     if name is None:
         return None
+    if (
+        name == "NVEU"
+        and asked.processing + (asked.amount("nveu_tpp_installed") or 0.0) > (law["exceptions"]["NVEU"]["tpp_end_2027"])
+    ):
+        return None
     why = text("a data-centre validated end user")
     keep = text("within the authorisation: its sites, its quantities, its reports")
     return excepted(name, eccn, cites, why, (keep,), law)

@@ -8,12 +8,13 @@ from typing import Any
 from tokenworks.language import text
 from tokenworks.law import place
 from tokenworks.law.asked import Asked
-from tokenworks.law.dated import cite, current, in_force
+from tokenworks.law.dated import cite, current, holding, in_force
 from tokenworks.law.line import DENIAL, required
 from tokenworks.law.listed import Listing
 from tokenworks.records import Line
 
 USE = "foundry service for own design"
+NEWEST = "4"  # the footnote of a party that is said to be listed and is not named
 
 
 def presumed(asked: Asked, law: Mapping[str, Any]) -> bool:
@@ -47,8 +48,10 @@ def _authorised(asked: Asked, law: Mapping[str, Any]) -> bool:
 
 def for_listed(asked: Asked, found: Listing, law: Mapping[str, Any]) -> Line | None:
     """Wafers for a listed designer: the foreign direct product rule reaches them. None for another use."""
-    rule = law["end_uses"]["foundry_for_listed"]
-    if asked.use != USE or not in_force(rule, asked.on):
+    marks = found.footnotes if found.footnotes is not None else (NEWEST,)
+    rules = [r for r in holding(law["end_uses"]["foundry_for_listed"], asked.on) if r["footnote"] in marks]
+    if asked.use != USE or not rules:
         return None
+    rule = rules[0]
     why = text("a foundry may not make the design of a listed party: foreign direct product rule")
     return required(None, DENIAL, (cite(rule), found.citation), why)

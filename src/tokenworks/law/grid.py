@@ -122,7 +122,7 @@ def judge_many(asked: Cells, world: World) -> Judged:
 
 
 def _one(shipment: Shipment, tables: _Tables, world: World) -> Verdict:
-    asked, assumed = fill(shipment, world)
+    asked, assumed = fill(shipment, world, tables.item(shipment))
     return answered(asked, assumed, tables.possible(asked.item, shipment), world)
 
 
@@ -139,6 +139,7 @@ class _Tables:
         self.addressed = {e.casefold() for x in world.law["letters"]["letters"] for e in x["exporters"]}
         self.found: dict[Hashable, tuple[Item, ...]] = {}
         self.numbers: dict[Hashable, int] = {}
+        self.items: dict[str, Item] = {}
         self.bounds = _bounds(asked, world)
         days = asked.values["on"]
         period = np.searchsorted(self.bounds, np.array(days, "datetime64[D]"), side="right")
@@ -191,12 +192,17 @@ class _Tables:
     def _item(self, pair: tuple[str, int], on: dt.date) -> Hashable:
         chip, quantity = pair
         shipment = Shipment(chip, HOME, on, quantity=quantity)
-        asked, _ = fill(shipment, self.world)
+        asked, _ = fill(shipment, self.world, self.items.get(chip))
+        self.items[chip] = asked.item
         ways = self.possible(asked.item, shipment)
         profiles = frozenset(possible.profile(way, self.law, on, quantity) for way in ways)
         grants = tuple(quantity <= g["quantity"] for g in self.law["policy"]["grants"])
         named = possible.named_on(chip, self.chips, on) if chip in self.chips else ()
         return ("item", profiles, named, end_use.large_enough(asked, self.law), grants)
+
+    def item(self, shipment: Shipment) -> Item | None:
+        """The item of a chip, found once."""
+        return self.items.get(shipment.chip)
 
     def possible(self, item: Item, shipment: Shipment) -> tuple[Item, ...]:
         """The item in every way that it may be on the day, found once for a period."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tokenworks.law.dated import change_dates
+from tokenworks.law.grid import Cells, every, judge_many
 from tokenworks.law.judge import judge
 from tokenworks.records import Shipment, Verdict, World
 
@@ -32,20 +33,27 @@ def timeline(shipment: Shipment, world: World) -> tuple[tuple[dt.date, Verdict],
 def grid(
     chips: Iterable[str], countries: Iterable[str], on: dt.date, world: World
 ) -> tuple[tuple[str, str, Verdict], ...]:
-    """The verdict for every chip and country on a day, for a commercial buyer of that country."""
-    places = tuple(countries)
-    return tuple((c, p, judge(Shipment(c, p, on), world)) for c in chips for p in places)
+    """The verdict for every chip and country on a day, for a commercial buyer of that country.
+
+    Judged in columns: figures in the reasons may be those of a cell that the rules do not tell apart.
+    """
+    asked = every(chip=tuple(chips), destination=tuple(countries), on=(on,))
+    return tuple(_cells(asked, world))
 
 
 def diff(
     chips: Iterable[str], countries: Iterable[str], one: dt.date, other: dt.date, world: World
 ) -> tuple[tuple[str, str, Verdict, Verdict], ...]:
     """The cells of the grid whose verdict differs between two days."""
-    places = tuple(countries)
-    found = []
-    for chip in chips:
-        for country in places:
-            before, after = (judge(Shipment(chip, country, day), world) for day in (one, other))
-            if key(before) != key(after):
-                found.append((chip, country, before, after))
-    return tuple(found)
+    things, places = tuple(chips), tuple(countries)
+    before, after = (grid(things, places, day, world) for day in (one, other))
+    pairs = zip(before, after, strict=True)
+    return tuple((chip, to, a, b) for (chip, to, a), (_, _, b) in pairs if key(a) != key(b))
+
+
+def _cells(asked: Cells, world: World) -> Iterable[tuple[str, str, Verdict]]:
+    judged = judge_many(asked, world)
+    chips, places = asked.values["chip"], asked.values["destination"]
+    columns = (asked.codes["chip"].tolist(), asked.codes["destination"].tolist(), judged.code.tolist())
+    for chip, place, code in zip(*columns, strict=True):
+        yield chips[chip], places[place], judged.verdicts[code]

@@ -26,7 +26,7 @@ NONE = "not_3A090"
 class Item:
     """What the rules ask about a chip; None where nobody knows. Rates in bytes/s, density per mm2.
 
-    datacentre: designed or marketed for data centres. computer: a server or rack of such chips. stack: a
+    datacentre: designed or marketed for data centres. computer: a server or rack of so many `chips`. stack: a
     stand-alone memory stack. origin: country whose designer made it, "" where nobody knows. data: the facts it
     was computed from.
     """
@@ -40,6 +40,7 @@ class Item:
     io_bandwidth: float | None = None
     datacentre: bool | None = True
     computer: bool = False
+    chips: int = 1
     stack_density: float | None = None
     accelerator: bool = True
     rates: Mapping[str, float] = field(default_factory=dict)  # FLOP/s by precision: fp64, fp32
@@ -108,6 +109,7 @@ def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:
         io_bandwidth=scaled("io_GBps", GIGA),
         datacentre=p.get("datacenter"),
         computer=bool(p.get("computer", False)),
+        chips=int(p.get("chips", 1)),
         stack_density=None if stack is None else float(stack),
         accelerator=stack is None and p.get("tpp") != 0,
         rates=_rates(chip),

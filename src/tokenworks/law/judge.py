@@ -12,12 +12,12 @@ from typing import Any
 
 from tokenworks.errors import BadRequest
 from tokenworks.language import Text, text
+from tokenworks.law import foundry, nuclear, possible, regimes, us
 from tokenworks.law import item as items
-from tokenworks.law import nuclear, possible, regimes, us
 from tokenworks.law.asked import Asked, fill
 from tokenworks.law.dated import cite, in_force
 from tokenworks.law.item import Item
-from tokenworks.law.line import US_ITEM, key
+from tokenworks.law.line import FREE, US_ITEM, key
 from tokenworks.law.standing import worst
 from tokenworks.records import Line, Shipment, Verdict, World
 
@@ -45,6 +45,8 @@ def answered(asked: Asked, assumed: tuple[tuple[str, str], ...], ways: tuple[Ite
     """The verdict of a shipment whose item may be in these ways (`possible.possible_items`)."""
     law = world.law
     lines = decided(asked, ways, law)
+    if asked.shipment.part == "equipment":
+        lines = tuple(_own_class(line) for line in lines)
     deciding = worst(tuple(line for line in lines if line.regime.startswith("US")))
     return Verdict(
         licence=deciding.licence,
@@ -59,13 +61,26 @@ def answered(asked: Asked, assumed: tuple[tuple[str, str], ...], ways: tuple[Ite
         assumed=assumed,
         text_only=text_only(asked, ways, lines[0], law),
         stale=asked.on > world.law_known_to,
+        flags=deciding.flags,
     )
+
+
+def _own_class(line: Line) -> Line:
+    """Equipment without an AI chip: where embargo, lists and uses leave it free, its own ECCN decides, which is not
+    modelled (5A991, 5A992, 5A002 and others): unknown, never none."""
+    if line.regime != US_ITEM or line.licence not in FREE or line.eccn is None:
+        return line
+    why = text("its own classification (5A991, 5A992, 5A002 and the like) is not modelled: ask its maker")
+    return replace(line, licence="unknown", eccn=None, reasons=(why,))
 
 
 def text_only(asked: Asked, ways: tuple[Item, ...], enforced: Line, law: Mapping[str, Any]) -> Line | None:
     """What the text of the diffusion rule says where it differs from what is enforced; None where it does not."""
     if asked.diffusion or not in_force(law["diffusion"], asked.on):
         return None
+    classes = (items.classify(way, law, asked.on)[0] for way in ways)
+    if asked.use != foundry.USE and not any(eccn.endswith("A090.a") for eccn in classes):
+        return None  # the text reaches .a only
     would = decided(replace(asked, diffusion=True), ways, law)[0]
     if key(would) == key(enforced):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tokenworks.language import text
+from tokenworks.language import Text, text
 from tokenworks.law import place
 from tokenworks.law.asked import Asked
 from tokenworks.law.dated import cite, in_force
@@ -31,11 +31,26 @@ def reaches(item: Item, letter: Mapping[str, Any]) -> bool:
 def binding(asked: Asked, law: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The letter that binds this exporter for this item, place, owner and day, or None."""
     exporter = asked.exporter.casefold()
-    for letter in law["letters"]["letters"]:
-        addressed = exporter in (e.casefold() for e in letter["exporters"])
-        if addressed and in_force(letter, asked.on) and reaches(asked.item, letter) and _there(asked, letter, law):
-            return dict(letter)
-    return None
+    mine = [x for x in _reaching(asked, law) if exporter in (e.casefold() for e in x["exporters"])]
+    # a letter that names its places and items binds before one whose customers were never named
+    return min(mine, key=lambda x: bool(x.get("unnamed")), default=None)
+
+
+def others_bound(asked: Asked, law: Mapping[str, Any]) -> tuple[Text, ...]:
+    """Whom a letter binds for the same shipment where it does not bind this exporter: a letter binds its addressee."""
+    if binding(asked, law) is not None:
+        return ()
+    named = dict.fromkeys(e for x in _reaching(asked, law) if not x.get("unnamed") for e in x["exporters"])
+    if not named:
+        return ()
+    return (text("a letter that binds its addressees only reaches this item: {names} need a licence",
+                 names=", ".join(named)),)  # fmt: skip
+
+
+def _reaching(asked: Asked, law: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The letters of the day that reach the item, the place and the owner, whoever they are addressed to."""
+    held = [x for x in law["letters"]["letters"] if in_force(x, asked.on)]
+    return [x for x in held if reaches(asked.item, x) and _there(asked, x, law)]
 
 
 def _there(asked: Asked, letter: Mapping[str, Any], law: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,11 +46,26 @@ def _path_2026(asked: Asked, eccn: str, law: Mapping[str, Any], cites: tuple[Cit
     there = asked.destination in path["countries"] and asked.ship_from == path["ship_from"]
     if not in_force(path, asked.on) or not there or asked.chip in path["not_sold_in_us"] or asked.soldier:
         return None
-    share = asked.amount("share_of_us_sales")
-    if not below_path(asked.item, law) or (share is not None and share > path["share_of_us_sales"]):
+    if not below_path(asked.item, law):
         return None
+    share = volume_share(asked)
+    if share is not None and share > path["share_of_us_sales"]:
+        over = text("cumulative TPP to China and Macau is over half of the same product's US sales")
+        return required(eccn, DENIAL, (*cites, cite(path)), over)
     why = text("under 21,000 TPP and 6,500 GB/s, exported from the United States")
     return required(eccn, CASE, (*cites, cite(path)), why, conditions=_conditions(asked))
+
+
+def volume_share(asked: Asked) -> float | None:
+    """Cumulative TPP to China and Macau over the same product's US sales, this shipment counted; None if not said.
+
+    Facts: `share_of_us_sales`, or `us_sales_tpp` with `cn_mo_tpp` shipped before (none if not given: a lower bound).
+    """
+    stated, sold = asked.amount("share_of_us_sales"), asked.amount("us_sales_tpp")
+    if stated is not None or sold is None:
+        return stated
+    sent = (asked.amount("cn_mo_tpp") or 0.0) + asked.processing
+    return sent / sold if sold else math.inf
 
 
 def _conditions(asked: Asked) -> tuple[Text, ...]:
@@ -59,6 +75,7 @@ def _conditions(asked: Asked) -> tuple[Text, ...]:
         text("test in an independent US laboratory before each shipment"),
         text("know-your-customer with control of remote users; US supply ample; no foundry capacity diverted"),
         text("no military, military-intelligence or listed end user"),
+        text("a duty of 25 % when the chips enter the United States for the test (Section 232); the rule names no fee"),
         *((service,) if asked.use == IAAS else ()),
     )
 

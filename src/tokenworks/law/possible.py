@@ -21,7 +21,7 @@ from tokenworks.law.item import Item
 
 _JUST_OVER = 1.0 + 1e-9  # the other side of a limit that a value may reach but not pass
 _BY_NAME = ("CN", "HK", "MO", "US")  # countries that the code itself tells apart
-_SKIPPED = ("parties", "vocabulary", "coverage", "meta")
+_SKIPPED = ("parties", "military_users", "military_companies", "vocabulary", "coverage", "meta")
 
 
 def candidates(item: Item, law: Mapping[str, Any], quantity: int) -> dict[str, tuple[float | bool | str, ...]]:
@@ -29,7 +29,7 @@ def candidates(item: Item, law: Mapping[str, Any], quantity: int) -> dict[str, t
     letter, path = law["letters"]["letters"][-1], law["policy"]["path_2026"]
     first, second = law["items"]["versions"]
     low, country = law["exceptions"]["LPP"]["tpp_per_year"], law["diffusion"]["country_tpp_2025_2027"]
-    amounts = tuple(a / quantity * f for a in (low, country) for f in (1.0, _JUST_OVER))
+    amounts = tuple(a / (quantity * item.chips) * f for a in (low, country) for f in (1.0, _JUST_OVER))
     wanted: dict[str, tuple[float | bool | str, ...]] = {
         "tpp": (0.0, second["a2_tpp"], second["b1_tpp"], second["a_tpp"], path["tpp_below"], *amounts),
         "density": (0.0, second["b1_density"], second["b2_density"], second["a2_density"]),
@@ -63,7 +63,7 @@ def profile(item: Item, law: Mapping[str, Any], on: dt.date, quantity: int) -> t
 
 def _amounts(item: Item, law: Mapping[str, Any], quantity: int) -> tuple[bool, bool]:
     """On which side of the two volumes of the diffusion rule a shipment is."""
-    tpp = (item.tpp or 0.0) * quantity
+    tpp = (item.tpp or 0.0) * item.chips * quantity
     return tpp <= law["exceptions"]["LPP"]["tpp_per_year"], tpp <= law["diffusion"]["country_tpp_2025_2027"]
 
 

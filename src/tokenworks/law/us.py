@@ -20,7 +20,7 @@ def decide(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:
     eccn, cites, shown = _classified(asked, law)
     gp10 = regimes.gp10(asked, eccn, law)
     beside = () if gp10 is None else (gp10,)
-    if asked.item.origin in law["regimes"]["gp10"]["countries"]:
+    if asked.item.origin in law["regimes"]["gp10"]["countries"] and asked.use != foundry.USE:
         why = text("designed outside the United States: not a US item by itself")
         return (Line(US_ITEM, "none", eccn, None, None, cites, (shown, why)), *beside)
     line = _ordered(asked, eccn, law)
@@ -60,9 +60,8 @@ def _owned(asked: Asked, eccn: str, otherwise: Line, law: Mapping[str, Any]) -> 
     """The affiliates rule over the answer that holds without it."""
     rule = listed.affiliates_rule(asked, law)
     if rule is None or rule["state"] == "stayed":
-        flags = listed.red_flag(asked, law)
         stay = () if rule is None else (cite(rule),)
-        return replace(otherwise, conditions=(*otherwise.conditions, *flags), citations=(*otherwise.citations, *stay))
+        return listed.flagged(asked, replace(otherwise, citations=(*otherwise.citations, *stay)), law)
     strict = listed.by_affiliates(rule, eccn)
     if otherwise.review_policy in (strict.review_policy, POLICY_DENIAL):
         return otherwise
@@ -75,7 +74,11 @@ def _placed(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:
         return diffusion.worldwide(asked, eccn, law)
     line = _by_scope(asked, eccn, law)
     letter = letters.binding(asked, law) if line.licence in FREE else None
-    return line if letter is None else letters.by_letter(asked, letter, eccn, law)
+    if letter is not None:
+        return letters.by_letter(asked, letter, eccn, law)
+    others = letters.others_bound(asked, law) if line.licence in FREE else ()
+    flags = ("letter_binds_others",) if others else ()
+    return replace(line, conditions=(*line.conditions, *others), flags=(*line.flags, *flags))
 
 
 def _by_scope(asked: Asked, eccn: str, law: Mapping[str, Any]) -> Line:

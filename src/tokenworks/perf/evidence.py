@@ -19,6 +19,16 @@ RECURRENT = ("linear", "mamba")
 STATED, ASSUMED = "all stated", "something assumed"
 
 
+# What a serving run is loaded with, by `load.kind` of the record format; separate pools are a class of their own.
+POOLS = "separate pools"
+LOADS = {
+    "max_throughput": "most tokens",
+    "concurrency": "requests in flight",
+    "batch": "one batch",
+    "request_rate": "a rate",
+}
+
+
 class Bar(NamedTuple):
     """The interval of one evidence class. low, high: factors on the predicted value (80 % of the measured
     ones lie between); runs, groups: how many stand behind it."""
@@ -55,6 +65,14 @@ def kind_label(arch: Architecture) -> str:
         for layer, _ in arch.layers
     )
     return DENSE if plain else MIXED
+
+
+def serving_labels(
+    seen: Mapping[str, Any], chip: tuple[str, str], family: str, load: str, arch: Architecture
+) -> tuple[str, ...]:
+    """The evidence class of a serving run. chip: its id and generation; family: of the engine; load: a value of
+    LOADS, or POOLS."""
+    return (chip_label(seen, *chip), software_label(seen, family), load, kind_label(arch))
 
 
 def chain(labels: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tokenworks.errors import Defect
 from tokenworks.perf.roofline import Column
+from tokenworks.records import Hardware
 
 _FAMILIES = (  # folded fragment of an engine's name -> family; the first that fits wins
     ("ascend", "vllm-ascend"),
@@ -34,6 +35,33 @@ def engine_family(name: str) -> str:
     """
     folded = name.casefold()
     return next((family for fragment, family in _FAMILIES if fragment in folded), "default")
+
+
+_REFERENCE = 700.0 / 989.4  # W per TFLOP/s of an H100 SXM, the chip that the shares of the peak are of
+_KNEE = 4.0  # sharpness between a chip held back by its power and one that is not
+
+
+def watts_per_teraflop(hardware: Hardware) -> float | None:
+    """Power limit over 16-bit peak; None where either is unknown."""
+    peak = hardware.peak.get("bf16") or hardware.peak.get("fp16")
+    return float(hardware.power) / (float(peak) / 1e12) if hardware.power and peak else None
+
+
+def clock_share(watts: float, power: float | None) -> float:
+    """The share of its datasheet peak that a chip's power lets it sustain, over an H100's:
+    ((1 + x^-4) / (1 + x_H100^-4))^(-1/4), x = power per TFLOP/s over `watts`, what one costs at full clock.
+
+    Datasheet peaks are at boost clock; a chip with few watts per TFLOP/s does not hold it under matrix products. The
+    form and 0.53 W follow GEMM tables of eight NVIDIA chips (0.65 to 0.84 of the peak at 0.44 to 1.28 W per TFLOP/s;
+    aiconfigurator-core 0.12.0). watts 0, or no power: no such limit.
+
+    >>> round(clock_share(0.53, 700 / 989.4), 6), clock_share(0.0, 0.5)
+    (1.0, 1.0)
+    """
+    if not watts or power is None:
+        return 1.0
+    own, reference = (watts / power) ** _KNEE, (watts / _REFERENCE) ** _KNEE
+    return float(((1.0 + own) / (1.0 + reference)) ** (-1.0 / _KNEE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +119,19 @@ class ServingConstants:
 
     @classmethod
     def from_calibration(
-        cls, mapping: Mapping[str, Any], generation: str, vendor: str, engine: str, eager: bool | None = None
+        cls,
+        mapping: Mapping[str, Any],
+        generation: str,
+        vendor: str,
+        engine: str,
+        eager: bool | None = None,
+        power: float | None = None,
     ) -> ServingConstants:
         """Constants for a silicon `generation` of a `vendor` under an `engine` (any spelling).
 
         An unknown generation takes its vendor's factors, an unknown vendor the vendors' default, an unknown
         engine the engines' default. `eager` overrides whether the engine launches without graphs.
+        power: watts per TFLOP/s of the 16-bit peak (`watts_per_teraflop`), None where unknown.
         Raises Defect where the calibration lacks a constant.
         """
         try:
@@ -107,7 +142,7 @@ class ServingConstants:
             maker = vendors.get(vendor.casefold(), vendors["default"])
             silicon = _generation(generations, generation)
             launch = maker["launch"] * silicon.get("launch", 1.0) * habits["launch"]
-            compute = maker["compute"] * silicon.get("compute", 1.0)
+            compute = maker["compute"] * silicon.get("compute", 1.0) * clock_share(maker["watts"], power)
             bandwidth = maker["bandwidth"] * silicon.get("bandwidth", 1.0)
             if habits["eager"] if eager is None else eager:
                 base |= mapping["eager"]

@@ -195,7 +195,8 @@ def at_batch(replica: Replica, lengths: Lengths, batch: Column) -> Steady:
     first = first_token_delay(replica, lengths, mix.step) + mix.own
     tail = first + _wait_tail(steps, mix, fresh)
     delay = (mix.tpot - steps.alone) / np.maximum(mix.rate * mix.tpot, 1e-12)  # of all others by one prompt, s
-    slower = np.hypot(_NINETY_NINE * np.sqrt(batch) / tokens * delay, _KEPT * steps.spread)
+    more = _NINETY_NINE * np.sqrt(batch) / tokens * delay + _KEPT * steps.spread
+    slower = more * mix.tpot / steps.alone  # longer stays meet more prompts yet: 1 / (1 - rate delay)
     return Steady(
         batch, held, first + mix.rest + mix.queue, mix.tpot, tail, mix.tpot + slower, mix.rate,
         mix.rate * np.asarray(lengths.output, dtype=float), np.maximum(mix.busy, batch / np.maximum(held, 1e-9)),

@@ -13,7 +13,6 @@ from tokenworks.perf import serving_open as perf_open
 from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
 from tokenworks.simulate import tables
-from tokenworks.simulate.core import Engine
 
 REQUESTS = 1500  # simulated to confirm a design; the same ones for all (seed 0)
 SLACK = 1.05  # a percentile of a finite sample may pass the asked one by this much
@@ -25,11 +24,11 @@ def confirm(design: Mapping[str, Any], replica: perf.Replica) -> Mapping[str, An
     Replicas behind a router that knows their load are each no worse off than one with its share alone.
     """
     job = design["job"]
-    farm = farm_of(replica, {**design, "replicas": 1})
+    lengths = perf.Lengths(float(job["input"]), float(job["output"]))
+    farm = farm_of(replica, {**design, "replicas": 1}, lengths)
     rate = job["requests_per_second"] / design["replicas"]
     stream = arrivals.poisson(rate, REQUESTS, (job["input"], job["output"]), seed=0)
-    table = step_table(replica, farm, perf.Lengths(float(job["input"]), float(job["output"])))
-    found = simulate.summary(simulate.simulate(stream, farm, table))
+    found = simulate.summary(simulate.simulate(stream, farm, step_table(replica, farm, lengths)))
     holds = found["state"] != "overloaded"
     for name, asked in (("ttft_s", job["ttft_p99"]), ("tpot_s", job["tpot_p99"])):
         p99 = found[name]["p99"]
@@ -38,15 +37,15 @@ def confirm(design: Mapping[str, Any], replica: perf.Replica) -> Mapping[str, An
     return {"requests": REQUESTS, "seed": 0, "holds": bool(holds), **{k: found[k] for k in kept}}
 
 
-def farm_of(replica: perf.Replica, design: Mapping[str, Any]) -> simulate.Farm:
-    """Replicas behind one queue each, with the engine's slots, cache and chunk."""
-    job = design["job"]
-    context = job["input"] + job["output"]
+def farm_of(replica: perf.Replica, design: Mapping[str, Any], lengths: perf.Lengths) -> simulate.Farm:
+    """Replicas behind one queue each, with the engine's slots, cache, chunk and delay."""
+    context = lengths.input + lengths.output
     room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, context, replica.constants)
     slots = max(1, int(np.ravel(room)[0]))
-    chunk = max(1, int(replica.constants.chunk * float(np.ravel(replica.plan.dp)[0])))
-    engine = Engine(slots=slots, cache=slots * context, chunk=chunk)
-    return simulate.Farm(max(1, int(design["replicas"])), engine, "least_loaded")
+    chunk = max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
+    engine = simulate.Engine(slots=slots, cache=int(slots * context), chunk=chunk)
+    delay = perf_open.first_token_delay(replica, lengths, design["predicted"]["tpot_s"]["value"])
+    return simulate.Farm(max(1, int(design["replicas"])), engine, "least_loaded", float(np.ravel(delay)[0]))
 
 
 def step_table(replica: perf.Replica, farm: simulate.Farm, lengths: perf.Lengths) -> tables.StepTable:

@@ -15,7 +15,9 @@ from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
 from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
+from tokenworks.quote import lawful
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
+from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
 from tokenworks.search.problem import Offer, Problem, State
@@ -49,7 +51,7 @@ def design(state: State, row: int) -> Mapping[str, Any]:
         **power,
         "cost": money,
         "law": law_of(verdict, problem),
-        "bill": _bill(alone, offer, net),
+        "bill": lawful.lines(_bill(alone, offer, net), offer, verdict, problem),
         "warnings": [said(w) for w in _warnings(problem, one, offer, verdict)],
     }
 
@@ -158,10 +160,10 @@ def rate_bar(problem: Problem, offer: Offer) -> Bar | None:
 
 
 def _intervals(problem: Problem, offer: Offer, power: Mapping[str, Any], money: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`bars` and `intervals` of a training design: money, energy and carbon are in proportion to its time, unless
+    """`bars` and `intervals` of a design. Training: money, energy and carbon are in proportion to its time, unless
     the request fixes the horizon."""
     if not isinstance(problem.job, Train):
-        return {}
+        return serving_intervals(problem, offer, money)
     rate = rate_bar(problem, offer)
     figures = {
         "/energy_j": power["energy_j"],
@@ -235,12 +237,17 @@ def _served(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
     memory = {k: float(np.ravel(v)[0]) for k, v in parts.items()}
     floor, ceiling = (float(np.ravel(v)[0]) for v in (step.floor, step.ceiling))
     predicted = {
-        "ttft_s": estimate(one["ttft"][0]),
-        "tpot_s": estimate(one["tpot"][0], floor=floor, ceiling=max(ceiling, float(one["tpot"][0]))),
-        "tokens_per_s": estimate(one["tokens_per_s"][0]),
+        "ttft_s": estimate(one["ttft"][0], serving_bar(problem, offer, "ttft_ms")),
+        "tpot_s": estimate(
+            one["tpot"][0],
+            serving_bar(problem, offer, "tpot_ms"),
+            floor=floor,
+            ceiling=max(ceiling, float(one["tpot"][0])),
+        ),
+        "tokens_per_s": estimate(one["tokens_per_s"][0], most_bar(problem, offer)),
     }
     if isinstance(problem.job, RunOn):
-        predicted["period_s"] = estimate(one["step_time"][0])
+        predicted["period_s"] = estimate(one["step_time"][0], serving_bar(problem, offer, "tpot_ms"))
     return {
         "predicted": predicted,
         "time_parts": {k: float(np.ravel(v)[0]) for k, v in step.parts.items()},
@@ -418,6 +425,7 @@ def law_of(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
                 "review_policy": line.review_policy,
                 "reasons": [said(r) for r in line.reasons],
                 "conditions": [said(c) for c in line.conditions],
+                "flags": list(line.flags),
                 "citations": [
                     {"rule": c.rule, "since": c.since, "until": c.until, "verified": c.verified} for c in line.citations
                 ],

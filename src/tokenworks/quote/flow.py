@@ -41,13 +41,14 @@ def simulate_design(content: Mapping[str, Any], name: str | None, load: Load, wo
     """Simulate one serving design of a quote under a load. Raises BadRequest where the quote has none."""
     design = _find(content, name)
     replica = replica_of(content, design, world)
-    farm = farm_of(replica, design)
     requests = _requests(load)
+    lengths = mean_lengths(requests)
+    farm = farm_of(replica, design, lengths)
     level = simulate.Level(
         ttft=float(design["job"].get("ttft_p99") or np.inf),
         tpot=float(design["job"].get("tpot_p99") or np.inf),
     )
-    result = simulate.simulate(requests, farm, step_table(replica, farm, mean_lengths(requests)))
+    result = simulate.simulate(requests, farm, step_table(replica, farm, lengths))
     return {"schema": "tokenworks/simulation/1", "design": design["id"], **simulate.summary(result, level)}
 
 

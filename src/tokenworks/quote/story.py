@@ -23,7 +23,7 @@ from tokenworks.search import Found, search, serving, shared
 from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
-from tokenworks.search.run import Pass
+from tokenworks.search.run import Scorer
 from tokenworks.search.shared import RENT, STANDINGS
 from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
@@ -54,13 +54,13 @@ BINDING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def quote(request: Request, world: World, exhaustive: bool = False, score: Pass | None = None) -> Quote:
+def quote(request: Request, world: World, exhaustive: bool = False, score: Scorer | None = None) -> Quote:
     """Answer a request in a world: see `answered`."""
     return answered(request, world, exhaustive, score)[0]
 
 
 def answered(
-    request: Request, world: World, exhaustive: bool = False, score: Pass | None = None
+    request: Request, world: World, exhaustive: bool = False, score: Scorer | None = None
 ) -> tuple[Quote, Sequence[tuple[Problem, Found]]]:
     """Answer a request in a world, with what each job's search found. exhaustive: the search's bounds are off; the
     answer is the same. score: how an exhaustive search scores a block in one go (search/fused.py), or None.
@@ -171,7 +171,7 @@ def _problem(request: Request, world: World, job: Job) -> Problem:
     if isinstance(job, RunOn):
         world = _carried(world, request.where)
         chip = world.chips[catalog.resolve(world, "chips", job.chip, "make.run_on.chip")]
-        good, apart = _one_chip(chip)
+        good, apart = one_chip(chip)
     else:
         good, apart = offers(world, request.limits.chips, KINDS)
     return Problem(request, world, job, arch, good, apart)
@@ -187,7 +187,7 @@ def _carried(world: World, where: str) -> World:
     return replace(world, sites=sites, constants={**world.constants, **nothing})
 
 
-def _one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
+def one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...]]]:
     """A chip by itself, as a car or a board carries it."""
     one = Fact(1, "count", "definition: one chip by itself", assumed=True)
     lone = {"chips_per_node": one, "unit_chips": one, "scaleup_domain": one, "rack_units": one}

@@ -159,7 +159,10 @@ def _market(world: World, change: Change) -> tuple[World, list[Difference]]:
         if not fnmatchcase(key, pattern):
             continue
         value = old["value"] * change.value if change.action == "scale" else change.value
-        rows[key] = {**old, "value": value, "source": change.source, "assumed": change.assumed}
+        factor = change.value if change.action == "scale" else 1.0
+        ends = {end: old[end] * factor for end in ("low", "high") if end in old and change.action == "scale"}
+        kept = {k: v for k, v in old.items() if k not in ("low", "high")}
+        rows[key] = {**kept, **ends, "value": value, "source": change.source, "assumed": change.assumed}
         found.append(_difference(f"market/{section}/{key}", old["value"], value, change))
     return replace(world, market={**world.market, section: rows}), found
 

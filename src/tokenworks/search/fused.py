@@ -27,6 +27,7 @@ from tokenworks.search.factor import alike
 from tokenworks.search.front import pareto
 from tokenworks.search.offers import scaleout
 from tokenworks.search.problem import Offer, State
+from tokenworks.search.run import Scorer
 from tokenworks.search.space import oversubscriptions
 from tokenworks.search.trace import Trace
 
@@ -50,13 +51,14 @@ class Ground:
     goodput: Floats
 
 
-def scorer(compile_: Compiler) -> Callable[[State], State]:
-    """The pass `score`, with a compiler that turns source into a compiled function."""
+def scorer(compile_: Compiler, each: Callable[..., Any] = map) -> Scorer:
+    """How an exhaustive search scores: with a compiler that turns source into a compiled function, and a way to go
+    over the blocks."""
 
     def score(state: State) -> State:
         return _score(state, compile_) if len(state.designs) else state
 
-    return score
+    return Scorer(score, each)
 
 
 def _score(state: State, compile_: Compiler) -> State:

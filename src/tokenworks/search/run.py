@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,20 +16,33 @@ from tokenworks.search.choose import contenders, distinct
 from tokenworks.search.problem import Problem, State
 
 Pass = Callable[[State], State]
+Blocks = Callable[[Problem, bool], Iterable[Callable[[], State]]]
 
 
-def _at_once(problem: Problem, exhaustive: bool) -> Iterable[State]:
+class Scorer(NamedTuple):
+    """score: a pass that does an exhaustive training search's work in one go (search/fused.py), before the others.
+    each: maps the passes over the blocks, in order: `map`, or several blocks side by side."""
+
+    score: Pass
+    each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
+
+
+def _at_once(problem: Problem, exhaustive: bool) -> Iterable[Callable[[], State]]:
     """Serving has no bounds and few splits: one block, and nothing to switch off."""
+    return [partial(_held, problem)]
+
+
+def _held(problem: Problem) -> State:
     state = serving.candidates(problem)
     held = np.ones(len(state.designs), np.bool_)
     for name, value in problem.fixed.items():
         if name in state.designs.columns and name != "chips":  # of a replica here; the factory's follow from the load
             held &= state.designs[name] == value
-    return [state.keep(held, "not the split that was asked about")]
+    return state.keep(held, "not the split that was asked about")
 
 
 # Training knows its number of chips from the start; serving learns it from the load a replica carries.
-PASSES: Mapping[type, tuple[Callable[[Problem, bool], Iterable[State]], tuple[Pass, ...]]] = MappingProxyType(
+PASSES: Mapping[type, tuple[Blocks, tuple[Pass, ...]]] = MappingProxyType(
     {
         Train: (
             training.blocks,
@@ -61,26 +76,20 @@ def unscreened(state: State) -> State:
 
 
 def search(
-    problem: Problem, exhaustive: bool = False, screen: Pass = shared.screen, score: Pass | None = None
+    problem: Problem, exhaustive: bool = False, screen: Pass = shared.screen, score: Scorer | None = None
 ) -> Found:
     """Run one job's passes, block by block, in order. "Nothing feasible" is an answer: see Found.emptied_by.
 
     exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
-    screen: the pass that stands for the law. score: a pass that does an exhaustive training search's work in one go
-    (search/fused.py), before the others.
+    screen: the pass that stands for the law. score: how an exhaustive training search works in one go, or None.
     """
     blocks, every = PASSES[type(problem.job)]
     passes = tuple(screen if step is shared.screen else step for step in every)
+    each: Callable[..., Iterable[tuple[State, int]]] = map
     if score is not None and exhaustive and isinstance(problem.job, Train):
-        passes = (score, *passes)
+        passes, each = (score.score, *passes), score.each
     last, done, binding = -1, [], ("", "")
-    for state in blocks(problem, exhaustive):
-        here = 0 if len(state.designs) else None
-        for k, step in enumerate(passes):
-            state = step(state)
-            if here is not None and np.any(state.live):
-                here = k + 1
-        here = -1 if here is None else here
+    for state, here in each(partial(_run, passes), blocks(problem, exhaustive)):
         if here > last or not binding[0]:
             binding = state.binding
         last = max(last, here)
@@ -88,6 +97,17 @@ def search(
     names = ["candidates", *(step.__name__ for step in passes)]
     whole = replace(joined(problem, done), binding=binding)
     return Found(whole, None if len(whole.designs) else names[last + 1])
+
+
+def _run(passes: tuple[Pass, ...], block: Callable[[], State]) -> tuple[State, int]:
+    """One block through all passes, and after how many of them something was left (-1: never)."""
+    state = block()
+    here = 0 if len(state.designs) else -1
+    for k, step in enumerate(passes):
+        state = step(state)
+        if here >= 0 and np.any(state.live):
+            here = k + 1
+    return state, here
 
 
 def joined(problem: Problem, states: Iterable[State]) -> State:

@@ -11,7 +11,7 @@ from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory as perf_memory
 from tokenworks.perf import serving_open as perf_open
 from tokenworks.perf.serving_columns import constants_columns, gathered, hardware_columns
-from tokenworks.perf.serving_constants import ServingConstants
+from tokenworks.perf.serving_constants import ServingConstants, watts_per_teraflop
 from tokenworks.perf.serving_plan import ServingPlan, rates_used
 from tokenworks.records import Designs, Hardware, Ints, RunOn, Serve
 from tokenworks.search import shared, software, space
@@ -80,7 +80,11 @@ def constants(problem: Problem, offer: Offer) -> ServingConstants:
     """The calibration of the offer's chip under the engine that runs on it."""
     table = problem.world.calibration["serving"]
     return ServingConstants.from_calibration(
-        table, offer.chip.generation, offer.chip.vendor, software.serving(offer.chip)
+        table,
+        offer.chip.generation,
+        offer.chip.vendor,
+        software.serving(offer.chip),
+        power=watts_per_teraflop(offer.hardware),
     )
 
 

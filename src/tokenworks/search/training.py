@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -32,8 +33,8 @@ def job(problem: Problem) -> Train:
     return problem.job
 
 
-def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[State]:
-    """The space in blocks of one offer and precision, small enough to stay in the processor's cache."""
+def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[Callable[[], State]]:
+    """The space in blocks of one offer and precision, each made when it is called for."""
     pairs = [
         (k, p)
         for k, offer in enumerate(problem.offers)
@@ -51,7 +52,7 @@ def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[State]:
             exhaustive=exhaustive,
             copies=len(space.oversubscriptions(problem.fixed)),
         )
-        yield candidates(state, k, precision, size)
+        yield partial(candidates, state, k, precision, size)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ With constant steps it reproduces textbook queues (tests/oracles/test_queues.py)
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,21 +13,38 @@ import numpy as np
 
 from tokenworks.errors import BadRequest
 from tokenworks.records import Floats
-from tokenworks.simulate.core import Engine, Replica, StepTime, admit, cut, finish, plan
+from tokenworks.simulate import engine
 from tokenworks.simulate.requests import Requests
+from tokenworks.simulate.tables import StepTable
 
+WATCHED = 64  # times at which the queue and the cache are looked at
+FEW = 5000  # requests up to which the plain function is as quick as loading the compiled one
 ROUTERS = ("round_robin", "least_loaded", "shared")
 _OVERLOAD = 2.0  # times that waiting in the last quarter exceeds the second, where waits are called growing
 _FULL = 1.0  # busy share of the time in which requests came
 _FEWEST = 8  # requests from which a trend is read
 
 
+class Engine(NamedTuple):
+    """What each replica may do. slots: sequences at once. cache: tokens that its cache holds. chunk: tokens
+    of one step, decoding sequences included. prefill_first: prompts run in steps of their own, before
+    decoding (else mixed into decode steps). paged: see engine.Rules."""
+
+    slots: int
+    cache: int
+    chunk: int
+    prefill_first: bool = False
+    paged: bool = False
+
+
 class Farm(NamedTuple):
-    """The machines: equal replicas behind a router. "shared" is one queue in front of all of them."""
+    """The machines: equal replicas behind a router. "shared" is one queue in front of all of them. delay:
+    seconds that a first token takes beyond its queue and its steps (tokenising, the way to the client)."""
 
     replicas: int
     engine: Engine
     router: str = "round_robin"
+    delay: float = 0.0
 
 
 class Level(NamedTuple):
@@ -44,7 +59,8 @@ class Result:
     """What happened to each request (s since the start; NaN where it was rejected), and to the machines.
 
     busy: seconds that replicas ran steps, summed. area: the integral of the number of requests in the system
-    over time, request-seconds. end: when the last request left, s.
+    over time, request-seconds. end: when the last request left, s. preempted: sequences that had to give up their
+    cache. watch: (4, n) times (s), requests waiting, tokens of cache in use, sequences running.
     """
 
     requests: Requests
@@ -54,6 +70,8 @@ class Result:
     area: float
     end: float
     replicas: int
+    preempted: int
+    watch: Floats
 
     @property
     def finished(self) -> Any:
@@ -61,110 +79,54 @@ class Result:
         return np.isfinite(self.done)
 
 
-class _System:
-    """All that moves during one simulation."""
-
-    def __init__(self, requests: Requests, farm: Farm, step: StepTime) -> None:
-        self.farm, self.step = farm, step
-        self.inputs: list[int] = requests.input.tolist()
-        self.outputs: list[int] = requests.output.tolist()
-        self.needs = [i + o for i, o in zip(self.inputs, self.outputs, strict=True)]
-        self.replicas = [Replica() for _ in range(farm.replicas)]
-        self.shared: deque[int] = deque()
-        self.events: list[tuple[float, int, int]] = []  # (time, replica, version)
-        self.first = [float("nan")] * len(self.inputs)
-        self.done = [float("nan")] * len(self.inputs)
-        self.turn = 0
-        self.inside = 0  # requests in the system
-        self.area = 0.0
-        self.clock = 0.0
-
-    def tick(self, now: float) -> None:
-        self.area += self.inside * (now - self.clock)
-        self.clock = now
-
-    def queue(self, number: int) -> deque[int]:
-        return self.shared if self.farm.router == "shared" else self.replicas[number].waiting
-
-    def start(self, number: int, now: float) -> None:
-        """Admit what fits and plan the replica's next steps."""
-        replica = self.replicas[number]
-        admit(replica, self.queue(number), self.farm.engine, self.needs, self.inputs)
-        end = plan(replica, self.farm.engine, self.step, now)
-        if replica.steps:
-            heapq.heappush(self.events, (end, number, replica.version))
-
-    def route(self) -> tuple[int, ...]:
-        """The replicas that may take the next request, best first."""
-        if self.farm.router == "round_robin":
-            self.turn = (self.turn + 1) % self.farm.replicas
-            return (self.turn,)
-        loads = [(r.running + len(r.waiting), n) for n, r in enumerate(self.replicas)]
-        if self.farm.router == "least_loaded":
-            return (min(loads)[1],)
-        return tuple(n for _, n in sorted(loads))
-
-    def arrive(self, request: int, now: float) -> None:
-        """A request comes in: queue it, and wake or interrupt a replica that can take it now."""
-        self.tick(now)
-        if self.needs[request] > self.farm.engine.cache:
-            return
-        self.inside += 1
-        order = self.route()
-        self.queue(order[0]).append(request)
-        for number in order:
-            replica = self.replicas[number]
-            if replica.steps == 0:
-                self.start(number, now)
-                return
-        if len(self.queue(order[0])) > 1:
-            return  # first come, first served: those before it are still blocked
-        for number in order:
-            replica = self.replicas[number]
-            fits = replica.held + self.needs[request] <= self.farm.engine.cache
-            if fits and replica.running < self.farm.engine.slots:
-                end = cut(replica, now)
-                if end is not None:
-                    heapq.heappush(self.events, (end, number, replica.version))
-                return
-
-    def complete(self, number: int, now: float) -> None:
-        """A replica ends its planned steps."""
-        self.tick(now)
-        first, ended = finish(self.replicas[number], self.farm.engine, self.inputs, self.outputs)
-        for request in first:
-            self.first[request] = now
-        for request in ended:
-            self.done[request] = now
-        self.inside -= len(ended)
-        self.start(number, now)
-
-
-def simulate(requests: Requests, farm: Farm, step: StepTime) -> Result:
+def simulate(requests: Requests, farm: Farm, step: StepTable) -> Result:
     """Run all requests through the farm to the end.
 
-    `step(decoding sequences, their cached tokens, prompt tokens)` gives the seconds of one step. The same
+    `step` gives the seconds of one step by decoding sequences, their cached tokens and prompt tokens. The same
     requests give the same result. Raises BadRequest for impossible machines or an unknown router.
     """
     if farm.router not in ROUTERS:
         raise BadRequest("expected round_robin, least_loaded or shared", field="router", value=farm.router)
     if min(farm.replicas, farm.engine.slots, farm.engine.cache, farm.engine.chunk) < 1:
         raise BadRequest("expected at least one replica, slot, cached token and token a step", field="farm")
-    system = _System(requests, farm, step)
-    events = system.events
-    for request, now in enumerate(requests.arrival.tolist()):
-        while events and events[0][0] <= now:
-            end, number, version = heapq.heappop(events)
-            if version == system.replicas[number].version:
-                system.complete(number, end)
-        system.arrive(request, now)
-    while events:
-        end, number, version = heapq.heappop(events)
-        if version == system.replicas[number].version:
-            system.complete(number, end)
-    busy = sum(r.busy for r in system.replicas)
-    first, done = np.asarray(system.first, dtype=float), np.asarray(system.done, dtype=float)
-    return Result(requests, first, done, busy, system.area, system.clock, farm.replicas)
+    count, most = len(requests), min(farm.engine.slots, max(len(requests), 1))
+    rules = engine.Rules(
+        slots=most,
+        cache=farm.engine.cache,
+        chunk=farm.engine.chunk,
+        alone=farm.engine.prefill_first,
+        paged=farm.engine.paged,
+        router=ROUTERS.index(farm.router),
+    )
+    work = engine.Work(
+        requests.arrival, requests.input.copy(), np.zeros(count, np.int64), requests.output.copy(),
+        np.full(count, np.nan), np.full(count, np.nan), np.full(count, engine.NOBODY, np.int64),
+    )  # fmt: skip
+    watch = np.zeros((4, WATCHED))
+    watch[0] = np.linspace(0.0, float(requests.arrival[-1]) if count else 0.0, WATCHED)
+    run = engine.compiled if count > FEW else engine.run
+    state = _state(farm.replicas, most)
+    area, end, gone = run(work, state, rules, step.grids(), watch)
+    busy = float(np.sum(state.busy))
+    first, done = work.first + farm.delay, work.done + farm.delay
+    inside = float(area) + farm.delay * int(np.count_nonzero(np.isfinite(done)))
+    return Result(requests, first, done, busy, inside, float(end) + farm.delay, farm.replicas, int(gone), watch)
+
+
+def _state(replicas: int, slots: int) -> engine.State:
+    """Empty replicas."""
+
+    def ints(n: int = replicas) -> Any:
+        return np.zeros(n, np.int64)
+
+    heap = (replicas, slots + 1)
+    return engine.State(
+        head=ints(replicas + 1), tail=ints(replicas + 1), length=ints(replicas + 1), fill_head=ints(),
+        fill_tail=ints(), filling=ints(), to_fill=ints(), decoding=ints(),
+        heap_step=np.zeros(heap, np.int64), heap_request=np.zeros(heap, np.int64), held=ints(), context=ints(),
+        counter=ints(), busy=np.zeros(replicas), started=np.zeros(replicas), steps=ints(),
+        each=np.zeros(replicas), taken=ints(), end=np.full(replicas, np.inf),
+    )  # fmt: skip
 
 
 def summary(result: Result, level: Level | None = None) -> Mapping[str, Any]:
@@ -194,6 +156,11 @@ def summary(result: Result, level: Level | None = None) -> Mapping[str, Any]:
         "output_tokens_per_s": float(np.sum(output)) / span if span > 0 else None,
         "utilisation": result.busy / (result.replicas * span) if span > 0 else None,
         "mean_in_system": result.area / span if span > 0 else None,
+        "preempted": result.preempted,
+        "over_time": {
+            name: [float(v) for v in row]
+            for name, row in zip(("time_s", "waiting", "cache_tokens", "running"), result.watch, strict=True)
+        },
         "state": state(result),
     }
 

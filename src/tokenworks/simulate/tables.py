@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks.errors import BadRequest
+from tokenworks.simulate import engine
 
 _PER_OCTAVE = 4  # grid points per doubling
 
@@ -23,23 +24,14 @@ class StepTable:
     base: tuple[tuple[float, ...], ...]
     slope: tuple[float, ...]
 
+    def grids(self) -> engine.Steps:
+        """The table as the scheduler reads it."""
+        return engine.Steps(*(np.array(column, dtype=float) for column in
+                              (self.batches, self.prompts, self.base, self.slope)))  # fmt: skip
+
     def __call__(self, batch: int, context: float, prompt: int) -> float:
         """Seconds of one step."""
-        i, x = _place(self.batches, batch)
-        j, y = _place(self.prompts, prompt)
-        low, high = self.base[i], self.base[i + 1]
-        one = low[j] + (low[j + 1] - low[j]) * y
-        two = high[j] + (high[j + 1] - high[j]) * y
-        slope = self.slope[i] + (self.slope[i + 1] - self.slope[i]) * x
-        return one + (two - one) * x + slope * context
-
-
-def _place(grid: tuple[float, ...], value: float) -> tuple[int, float]:
-    """The cell of a geometric grid that holds a value, and how far into it (beyond the end: the last)."""
-    if value <= grid[1]:
-        return 0, max(value - grid[0], 0.0) / (grid[1] - grid[0])
-    index = min(int(np.searchsorted(grid, value)) - 1, len(grid) - 2)
-    return index, (value - grid[index]) / (grid[index + 1] - grid[index])
+        return float(engine.step_time(self.grids(), batch, context, prompt))
 
 
 def tabulate(function: Callable[[Any, Any, Any], Any], batch_max: int, chunk: int, context: float) -> StepTable:

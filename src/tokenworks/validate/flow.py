@@ -12,6 +12,7 @@ from tokenworks.records import World
 from tokenworks.validate import bars
 from tokenworks.validate.headlines import headline
 from tokenworks.validate.report import SCHEMA, study_report
+from tokenworks.validate.serving_study import STUDY as SERVING
 from tokenworks.validate.study import (
     Progress,
     Record,
@@ -48,7 +49,10 @@ class Plan:
         return found
 
 
-PLANS = (Plan(TRAINING, 5, "five folds", (("framework",), ("chip",), ("generation",), ("generation", "framework"))),)
+PLANS = (
+    Plan(TRAINING, 5, "five folds", (("framework",), ("chip",), ("generation",), ("generation", "framework"))),
+    Plan(SERVING, 2, "halves of the cells", (("chip",), ("model",), ("engine",))),
+)
 
 
 def runs_of(study: Study, records: Mapping[str, Sequence[Record]]) -> Sequence[Record]:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from tokenworks.errors import BadRequest, TokenworksError, UnknownFact
+from tokenworks.perf import evidence
 from tokenworks.perf.serving import decode_step, mixed_step
 from tokenworks.perf.serving_columns import constants_columns
+from tokenworks.perf.serving_constants import engine_family
 from tokenworks.perf.serving_memory import memory_parts
 from tokenworks.perf.serving_step import BOUNDS, Load
 from tokenworks.records import World
@@ -30,6 +32,7 @@ def predict_all(records: Sequence[Mapping[str, Any]], world: World) -> list[Mapp
     """Predict records, in order; those of one model, precision and kind of load are computed together."""
     answers: list[Mapping[str, Any]] = [{}] * len(records)
     jobs, places, assumptions = [], [], []
+    seen = world.calibration["serving"]["seen"]
     for place, record in enumerate(records):
         assumed = Assumed()
         try:
@@ -45,7 +48,13 @@ def predict_all(records: Sequence[Mapping[str, Any]], world: World) -> list[Mapp
         columns = _columns(group, len(rows))
         for row, figures in zip(rows, columns, strict=True):
             place = places[row]
-            answers[place] = _answer(records[place].get("id"), jobs[row], figures, assumptions[row])
+            answers[place] = _answer(
+                records[place].get("id"),
+                jobs[row],
+                figures,
+                assumptions[row],
+                labels_of(jobs[row], seen),
+            )
     return answers
 
 
@@ -75,7 +84,17 @@ def _memory(group: Group, figures: Figures) -> tuple[Figures, Any]:
     return parts, np.where(full, len(BOUNDS), time.bound)
 
 
-def _answer(identity: object, job: Job, figures: Mapping[str, Any], assumed: Assumed) -> Mapping[str, Any]:
+def labels_of(job: Job, seen: Mapping[str, Any]) -> tuple[str, ...]:
+    """The evidence class of a run: chip, engine, kind of load, kind of model. seen: what the fit had."""
+    hardware, pools = job.run.replica.hardware, job.run.disaggregated is not None
+    load = evidence.POOLS if pools else evidence.LOADS[job.run.kind]
+    chip = (hardware.chip, hardware.generation)
+    return evidence.serving_labels(seen, chip, engine_family(job.run.engine), load, job.run.replica.arch)
+
+
+def _answer(
+    identity: object, job: Job, figures: Mapping[str, Any], assumed: Assumed, labels: Sequence[str]
+) -> Mapping[str, Any]:
     inner = ("batch", "capacity", "memory", "bound")
     finite = {k: v for k, v in figures.items() if k not in inner and np.isfinite(v) and v > 0.0}
     if not finite:
@@ -86,7 +105,7 @@ def _answer(identity: object, job: Job, figures: Mapping[str, Any], assumed: Ass
         "fits": bool(figures["capacity"] >= 1.0),
         "memory": {**figures["memory"], **dict.fromkeys(_MEMORY, 0.0)},
         "bound": (*BOUNDS, "capacity")[int(figures["bound"])],
-        "bars": {"class": "chip and engine in the fit" if job.run.seen else "engine outside the fit", "runs": 0},
+        "bars": {"class": evidence.chain(labels), "runs": 0},
         "assumed": [{"field": f, "value": v, "why": str(why)} for f, v, why in assumed.found],
         "error": None,
     }

@@ -27,7 +27,10 @@ def planned(run: Run, assumed: Assumed) -> Job:
         raise BadRequest("is missing", field="load.value")
     if said is not None and ("decode_workers" in said or ("decode" in said and run.kind == "concurrency")):
         return _pools(run, said, assumed)
-    return Job(run, run.replica.plan if run.planned else _best(run, assumed))
+    if run.planned:
+        return Job(run, run.replica.plan)
+    run = _narrowed(run, run.chips or 8, assumed)
+    return Job(run, _best(run, assumed))
 
 
 def candidates(run: Run, chips: int) -> ServingPlan:
@@ -70,6 +73,17 @@ def _best(run: Run, assumed: Assumed) -> ServingPlan:
     said = {"tp": chosen.tp, "attention_dp": chosen.dp, "ep": chosen.ep}
     assumed.take("parallelism", said, text("the best plan on that hardware"))
     return chosen
+
+
+def _narrowed(run: Run, chips: int, assumed: Assumed) -> Run:
+    """A run whose 16-bit weights cannot lie on its chips was not run in 16 bits: 8 bits where the chip has them."""
+    plan, peak = run.replica.plan, run.replica.hardware.peak
+    if plan.weights not in ("bf16", "fp16") or "fp8" not in peak:
+        return run
+    if np.any(places(run.replica._replace(plan=candidates(run, chips)), run.lengths) >= 1.0):
+        return run
+    assumed.take("weight_precision", "fp8", text("the weights in 16 bits do not fit"))
+    return replace(run, replica=run.replica._replace(plan=replace(plan, weights="fp8", kv="fp8")))
 
 
 def _pools(run: Run, said: Mapping[str, object], assumed: Assumed) -> Job:

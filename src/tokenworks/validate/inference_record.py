@@ -16,7 +16,7 @@ from tokenworks.catalog import resolve
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.language import Text, text
 from tokenworks.perf.serving import Lengths, Replica
-from tokenworks.perf.serving_constants import ServingConstants, engine_family
+from tokenworks.perf.serving_constants import ServingConstants, engine_family, watts_per_teraflop
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.records import Chip, Hardware, World
 from tokenworks.workload import Architecture
@@ -66,7 +66,6 @@ class Run:
     batch_max: float
     prefill_only: bool
     decode_only: bool
-    seen: bool  # the calibration has runs of this chip generation and engine
     hidden_drafts: bool = False  # speculation that nobody recorded: its gain is a constant of the calibration
 
 
@@ -124,7 +123,11 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     engine = words(record, "engine") or assumed.take("engine", "vllm", text("the engine most used"))
     hardware = describe(chip, box)
     constants = ServingConstants.from_calibration(
-        world.calibration["serving"], hardware.generation, hardware.vendor, engine
+        world.calibration["serving"],
+        hardware.generation,
+        hardware.vendor,
+        engine,
+        power=watts_per_teraflop(hardware),
     )
     weights = precision(record, arch, hardware, assumed)
     kv = cache_precision(record, weights, assumed)
@@ -153,7 +156,6 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
         batch_max=number(record, "max_batch_size") or number(load, "max_num_seqs") or math.inf,
         prefill_only=record.get("prefill_only") is True,
         decode_only=record.get("decode_only") is True,
-        seen=engine_family(engine) in world.calibration["serving"]["engines"],
         hidden_drafts=hidden,
     )
 
@@ -212,6 +214,7 @@ def describe(chip: Chip | None, box: Mapping[str, Any]) -> Hardware:
         peak=peak,
         memory=memory,
         memory_bandwidth=bandwidth,
+        power=fact("power") or None,
         scaleup_domain=domain,
         scaleup_bandwidth=inside or _FALLBACK_LINK,
         scaleout_bandwidth=outside or _FALLBACK_LINK,

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tokenworks.errors import TokenworksError
-from tokenworks.perf.serving_constants import ServingConstants, engine_family
-from tokenworks.records import Floats, World
-from tokenworks.validate.fitting import NUDGE, minimise
+from tokenworks.perf.serving_constants import ServingConstants, engine_family, watts_per_teraflop
+from tokenworks.records import Bools, Floats, World
+from tokenworks.validate.fitting import NUDGE, advance
 from tokenworks.validate.inference_figures import Job, compute, grouped, stack
 from tokenworks.validate.inference_plan import planned
 from tokenworks.validate.inference_record import Assumed, read
@@ -37,11 +37,15 @@ class Sample:
     """One measured run. truth: metric -> measured value, in the units of the record format. weight: of its
     cell, min(1, sqrt(40 / n)), spread over the cell's n rows times 40 (so that a small cell's row counts one)."""
 
-    identity: str
+    record: Mapping[str, Any]
     job: Job
     truth: Mapping[str, float]
     weight: float
     cell: Cell
+
+    @property
+    def identity(self) -> str:
+        return str(self.record.get("id"))
 
     @property
     def chip(self) -> str:
@@ -88,7 +92,7 @@ def cell_of(record: Mapping[str, Any]) -> Cell:
 def prepare(records: Iterable[Mapping[str, Any]], world: World) -> list[Sample]:
     """Every record that has a measurement, is scored and can be expressed, with the plan that the world's
     calibration finds best where none is published."""
-    found: list[tuple[str, Job, dict[str, float], Cell]] = []
+    found: list[tuple[Mapping[str, Any], Job, dict[str, float], Cell]] = []
     for record in records:
         truth = measured(record)
         if not truth or not scored(record):
@@ -98,11 +102,11 @@ def prepare(records: Iterable[Mapping[str, Any]], world: World) -> list[Sample]:
             job = planned(read(record, world, assumed), assumed)
         except TokenworksError:
             continue
-        found.append((str(record.get("id")), job, truth, cell_of(record)))
+        found.append((record, job, truth, cell_of(record)))
     sizes: dict[Cell, int] = {}
     for _, _, _, cell in found:
         sizes[cell] = sizes.get(cell, 0) + 1
-    return [Sample(i, j, t, min(1.0, (_ENOUGH / sizes[c]) ** 0.5), c) for i, j, t, c in found]
+    return [Sample(r, j, t, min(1.0, (_ENOUGH / sizes[c]) ** 0.5), c) for r, j, t, c in found]
 
 
 def changed(calibration: Mapping[str, Any], values: Mapping[str, float]) -> dict[str, Any]:
@@ -127,7 +131,10 @@ def _columns(samples: Sequence[Sample], calibrations: Sequence[Mapping[str, Any]
     names = sorted({name for s in samples for name in s.truth})
     found = {name: np.full((len(calibrations), len(samples)), np.nan) for name in names}
     kinds = [_kind(s.job) for s in samples]
-    table = {kind: [ServingConstants.from_calibration(c, *kind) for c in calibrations] for kind in dict.fromkeys(kinds)}
+    table = {
+        kind: [ServingConstants.from_calibration(c, *kind[:3], power=kind[3]) for c in calibrations]
+        for kind in dict.fromkeys(kinds)
+    }
     for rows in grouped([s.job for s in samples]):
         constants = ServingConstants(
             **{
@@ -144,9 +151,9 @@ def _columns(samples: Sequence[Sample], calibrations: Sequence[Mapping[str, Any]
     return found
 
 
-def _kind(job: Job) -> tuple[str, str, str]:
+def _kind(job: Job) -> tuple[str, str, str, float | None]:
     hardware = job.run.replica.hardware
-    return hardware.generation, hardware.vendor, job.run.engine
+    return hardware.generation, hardware.vendor, job.run.engine, watts_per_teraflop(hardware)
 
 
 def residuals(samples: Sequence[Sample], calibration: Mapping[str, Any]) -> dict[str, Floats]:
@@ -163,32 +170,47 @@ def _residuals(samples: Sequence[Sample], calibrations: Sequence[Mapping[str, An
 
 
 def fit(samples: Sequence[Sample], calibration: Mapping[str, Any], *, rounds: int = 6) -> dict[str, Any]:
-    """The calibration with its free constants fitted to the samples.
+    """The calibration with its free constants fitted to the samples (`fits` of one set)."""
+    return next(fits(samples, np.ones((1, len(samples)), dtype=np.bool_), calibration, rounds=rounds))
+
+
+def fits(
+    samples: Sequence[Sample], used: Bools, calibration: Mapping[str, Any], *, rounds: int = 6
+) -> Iterator[dict[str, Any]]:
+    """For each set of samples (a row of `used`) the calibration with its free constants fitted to that set.
 
     Starts at the priors of `refit.constants` (path -> prior, spread of its logarithm); the loss of a metric
-    counts `refit.weights`; beyond `refit.tail` an error counts linearly (validate/fitting.py).
+    counts `refit.weights`; beyond `refit.tail` an error counts linearly (validate/fitting.py). The derivatives
+    are those at the priors, which no set has moved; the residuals are every set's own. A sample's weight comes
+    from the size of its cell.
     """
     rules = calibration["refit"]
     free, weights = rules["constants"], rules["weights"]
     names = [name for name in weights if any(name in s.truth for s in samples)]
     priors = np.log([float(free[path][0]) for path in free])
     spread = np.array([float(free[path][1]) for path in free])
-    weight = np.concatenate([np.array([s.weight for s in samples]) * float(weights[n]) for n in names])
+    counted = np.array([s.weight for s in samples])
+    weight = [np.concatenate([counted * row * float(weights[n]) for n in names]) for row in used]
 
     def at(theta: Floats) -> dict[str, float]:
         return dict(zip(free, np.exp(theta).tolist(), strict=True))
 
-    def linearise(theta: Floats) -> tuple[Floats, Floats]:
-        base = at(theta)
-        moved = [{**base, path: value * float(np.exp(NUDGE))} for path, value in base.items()]
-        stacks = _residuals(samples, [changed(calibration, values) for values in [base, *moved]])
-        all_of = np.concatenate([stacks[name] for name in names], axis=1)
-        known = np.isfinite(all_of[0])
-        slopes = np.where(known, (all_of[1:] - all_of[0]) / NUDGE, 0.0)
-        return np.where(known, all_of[0], np.nan), slopes.T
+    def errors(thetas: Sequence[Floats]) -> Floats:
+        stacks = _residuals(samples, [changed(calibration, at(theta)) for theta in thetas])
+        return np.concatenate([stacks[name] for name in names], axis=1)
 
-    theta = minimise(linearise, priors, spread, weight, tail=float(rules["tail"]), rounds=rounds)
-    return changed(calibration, {path: float(f"{value:.4g}") for path, value in at(theta).items()})
+    nudged = errors([priors, *(priors + NUDGE * row for row in np.eye(len(priors)))])
+    known = np.isfinite(nudged[0])
+    slopes = np.where(known, (nudged[1:] - nudged[0]) / NUDGE, 0.0).T
+    thetas = [priors.copy() for _ in used]
+    for _ in range(rounds):
+        for place, own in enumerate(errors(thetas)):
+            error = np.where(known, own, np.nan)
+            thetas[place] = advance(
+                thetas[place], (error, slopes), (priors, spread), weight[place], float(rules["tail"])
+            )
+    for theta in thetas:
+        yield changed(calibration, {path: float(f"{value:.4g}") for path, value in at(theta).items()})
 
 
 # ---------------------------------------------------------------------------------------------- splits

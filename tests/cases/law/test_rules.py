@@ -58,5 +58,9 @@ def test_rule(case: dict[str, Any], world: World) -> None:
     assert (answer["licence"], answer["exception"] or answer["review_policy"] or "") == (licence, more)
     if "eccn" in case:
         assert answer["eccn"] == case["eccn"]
+    found = {line["regime"]: line for line in answer["lines"]}
+    for regime, said in case.get("lines", {}).items():
+        line = found.get(regime)
+        assert (line and " ".join(filter(None, (line["licence"], line["review_policy"])))) == said
     assert answer["citations"]
     assert answer["reasons"]

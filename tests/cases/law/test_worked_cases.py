@@ -38,7 +38,7 @@ def test_case(case: dict, answers: dict[str, dict]) -> None:
 
 def test_conditions_of_the_2026_path_are_listed(answers: dict[str, dict]) -> None:
     line = answers["C119"]["lines"][0]
-    assert len(line["conditions"]) == 4
+    assert len(line["conditions"]) == 5
     assert any(r["regime"] == "CN buyer side" for r in answers["C119"]["lines"])
 
 

@@ -63,9 +63,10 @@ def test_scalar_equals_vector(facts: Catalog, model: str, chip: str) -> None:
 
         return run
 
-    for state in training.blocks(problem, exhaustive=True):
+    for block in training.blocks(problem, exhaustive=True):
+        state = block()
         seen.clear()
-        fused.scorer(keeping)(state)
+        fused.scorer(keeping).score(state)
         whole = shared.wire(state)
         n = len(state.designs)
         for k, over in enumerate((1, 2, 4)):

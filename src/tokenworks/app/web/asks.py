@@ -16,6 +16,7 @@ from typing import Any
 
 from tokenworks import catalog, deliver, files, workload
 from tokenworks import fabric as wires
+from tokenworks.app.heavy import pdf_pages
 from tokenworks.app.web import asks_law, asks_whatif
 from tokenworks.app.web.parameters import Parameters
 from tokenworks.app.web.reading import refuse_files
@@ -114,7 +115,7 @@ def ask_files(asked: Asked) -> bytes:
     """One file of a stored quote, or all of them as a zip."""
     content = {k: v for k, v in asked.given.quote.items() if k != "seconds"}
     world = asked.world(dt.date.fromisoformat(content["world"]["date"]))
-    made = deliver.contents(content, asked.say, architectures(content, world))
+    made = deliver.contents(content, asked.say, architectures(content, world), pdf_pages())
     name = asked.given.text("name")
     if name in made:
         found = made[name]

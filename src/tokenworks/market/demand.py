@@ -1,0 +1,80 @@
+"""A demand document -> Demand: groups of equal buyers, each with the request that one of them would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tokenworks.errors import BadRequest, not_allowed
+from tokenworks.quote import read_request
+from tokenworks.records import Request
+
+TOP = frozenset({"title", "source", "assumed", "buyers"})
+FIELDS = frozenset({"name", "copies", "request", "source", "assumed"})
+BUYERS_MAX = 500
+COPIES_MAX = 1_000_000
+
+
+@dataclass(frozen=True)
+class BuyerGroup:
+    """`copies` buyers who each ask the same request."""
+
+    name: str
+    copies: float
+    request: Request
+
+    @property
+    def quarter(self) -> str:
+        """The calendar quarter in which they buy: 2025-Q2."""
+        day = self.request.when
+        return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """All buyers, and on whose word."""
+
+    title: str
+    source: str
+    assumed: bool
+    buyers: tuple[BuyerGroup, ...]
+
+
+def read(document: Any, name: str) -> Demand:
+    """Read a demand document: {title, source, assumed, buyers: [{name, copies, request}]}, or a bare list of requests
+    (one buyer each). Raises BadRequest naming the field."""
+    if isinstance(document, list):
+        document = {"buyers": [{"request": row} for row in document], "source": name}
+    if not isinstance(document, Mapping):
+        raise BadRequest("expected the field '{name}' at the top", field=name, name="buyers")
+    for key in document:
+        if key not in TOP:
+            raise not_allowed(f"{name}.{key}", key, TOP)
+    rows = document.get("buyers")
+    if not isinstance(rows, list) or not 0 < len(rows) <= BUYERS_MAX:
+        raise BadRequest("expected a list of 1 to {most} buyers", field=f"{name}.buyers", most=BUYERS_MAX)
+    buyers = tuple(_buyer(row, f"{name}.buyers.{i}", i) for i, row in enumerate(rows))
+    names = [b.name for b in buyers]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise BadRequest("the buyer '{value}' stands twice", field=f"{name}.buyers", value=twice)
+    return Demand(
+        str(document.get("title", name)), str(document.get("source", "")), bool(document.get("assumed", True)), buyers
+    )
+
+
+def _buyer(row: Any, where: str, index: int) -> BuyerGroup:
+    if not isinstance(row, Mapping):
+        raise BadRequest("expected fields by name, read '{value}'", field=where, value=row)
+    for key in row:
+        if key not in FIELDS:
+            raise not_allowed(f"{where}.{key}", key, FIELDS)
+    copies = row.get("copies", 1)
+    if isinstance(copies, bool) or not isinstance(copies, int | float) or not 0 < copies <= COPIES_MAX:
+        raise BadRequest("expected a number above 0, read '{value}'", field=f"{where}.copies", value=copies)
+    try:
+        request = read_request(row.get("request"))
+    except BadRequest as error:
+        raise BadRequest(error.text.template, field=f"{where}.{error.field}", **dict(error.text.values)) from error
+    return BuyerGroup(str(row.get("name", f"buyer {index + 1}")), float(copies), request)

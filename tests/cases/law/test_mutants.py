@@ -1,0 +1,225 @@
+"""Mutants of the law: one operator, constant or parameter changed at a time, asked of the rule cases (long).
+
+A mutant is killed if some case of rules/*.yaml or cases.yaml has another answer than the one written there. Code is
+swapped inside the function, so that every importer runs the mutant; parameters are changed in a copy of the rules.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import math
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from test_rules import CHIPS, FOLDER, cases, written
+from test_worked_cases import DISAGREE
+
+from tokenworks import law
+from tokenworks.app.laws import finder
+from tokenworks.records import World
+
+MODULES = (
+    "item",
+    "place",
+    "us",
+    "listed",
+    "end_use",
+    "exceptions",
+    "policy",
+    "letters",
+    "diffusion",
+    "foundry",
+    "regimes",
+    "dated",
+    "line",
+    "asked",
+)
+SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.GtE: ast.Gt,
+    ast.Gt: ast.GtE,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+ORDER = (ast.GtE, ast.Gt, ast.Lt, ast.LtE)
+# Parameters that a verdict turns on, by path; each is moved by a hair both ways.
+THRESHOLDS = (
+    ("items", "versions", 0, "bit_tops"),
+    ("items", "versions", 0, "io_bandwidth"),
+    ("items", "versions", 1, "a_tpp"),
+    ("items", "versions", 1, "a2_tpp"),
+    ("items", "versions", 1, "a2_density"),
+    ("items", "versions", 1, "b1_tpp"),
+    ("items", "versions", 1, "b1_density"),
+    ("items", "versions", 1, "b2_tpp"),
+    ("items", "versions", 1, "b2_density"),
+    ("items", "hbm", "density"),
+    ("exceptions", "HBM", "density_below"),
+    ("exceptions", "LPP", "tpp_per_year"),
+    ("exceptions", "UVEU", "share_at_home"),
+    ("exceptions", "UVEU", "share_elsewhere"),
+    ("exceptions", "NVEU", "tpp_end_2027"),
+    ("diffusion", "country_tpp_2025_2027"),
+    ("policy", "path_2026", "tpp_below"),
+    ("policy", "path_2026", "memory_bandwidth_below"),
+    ("policy", "path_2026", "share_of_us_sales"),
+    ("end_uses", "affiliates", "share"),
+    ("policy", "grants", 0, "quantity"),
+    ("policy", "grants", 1, "quantity"),
+)
+Asserted = tuple[Any, ...]
+
+
+def questions() -> Iterator[tuple[dict[str, Any], dict[str, Any], Asserted]]:
+    """Every case: its chips, the case, and what is asserted of the answer (None: not asserted)."""
+    for parameter in cases():
+        case = parameter.values[0]
+        licence, _, more = case["answer"].partition(" ")
+        yield (
+            {**CHIPS, "stated": case.get("with", {})},
+            written(case),
+            (licence, more, case.get("eccn", ...), case.get("lines", {})),
+        )
+    for case in yaml.safe_load((FOLDER / "cases.yaml").read_text())["cases"]:
+        if case["id"] not in DISAGREE:
+            e = case["expected"]
+            yield CHIPS, case, (e["licence"], e["exception"] or e["review_policy"] or "", e["eccn"], {})
+
+
+def survives(asked: list[Any], world: World) -> bool:
+    """Whether all cases still have their answers; a failure of any kind is a kill."""
+    find = finder(world)
+    for chips, case, (licence, more, eccn, lines) in asked:
+        try:
+            found = law.answer_file({"chips": chips, "cases": [case]}, world, find)["verdicts"][0]
+        except Exception:  # whatever a mutant breaks, it is noticed
+            return False
+        if (found.get("licence"), found.get("exception") or found.get("review_policy") or "") != (licence, more):
+            return False
+        if eccn is not ... and found["eccn"] != eccn:
+            return False
+        told = {x["regime"]: " ".join(filter(None, (x["licence"], x["review_policy"]))) for x in found["lines"]}
+        if any(told.get(regime) != said for regime, said in lines.items()):
+            return False
+    return True
+
+
+class Mutate(ast.NodeTransformer):
+    """Changes the n-th place that can be changed; `places` tells what each is."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.places = at, list[str]()
+
+    def _here(self, what: str) -> bool:
+        self.places.append(what)
+        return len(self.places) - 1 == self.at
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        for i, op in enumerate(node.ops):
+            if type(op) in SWAPS and self._here("order" if isinstance(op, ORDER) else "compare"):
+                node.ops[i] = SWAPS[type(op)]()
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        if self._here("bool"):
+            node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        return node.operand if isinstance(node.op, ast.Not) and self._here("not") else node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if isinstance(node.value, bool) and self._here("constant"):
+            return ast.copy_location(ast.Constant(not node.value), node)
+        return node
+
+
+def functions(module: types.ModuleType) -> Iterator[tuple[str, types.FunctionType]]:
+    for name, thing in vars(module).items():
+        if isinstance(thing, types.FunctionType) and thing.__module__ == module.__name__:
+            yield name, thing
+
+
+def mutants(module: types.ModuleType) -> Iterator[tuple[str, str, types.FunctionType, types.CodeType]]:
+    """(where, what, function, its mutated code) for every place of every function of a module."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for name, function in functions(module):
+        if name not in defined:
+            continue
+        count = Mutate(-1)
+        count.visit(copy.deepcopy(defined[name]))
+        for at, what in enumerate(count.places):
+            node = Mutate(at).visit(copy.deepcopy(defined[name]))
+            page = ast.fix_missing_locations(
+                ast.Module([ast.parse("from __future__ import annotations").body[0], node], [])
+            )
+            space: dict[str, Any] = dict(vars(module))
+            exec(compile(page, str(module.__file__), "exec"), space)  # a mutant of our own source
+            yield f"{module.__name__}.{name}:{at}", what, function, space[name].__code__
+
+
+def count_killed(kill: Callable[[], bool], tally: dict[str, list[int]], what: str) -> bool:
+    dead = kill()
+    tally.setdefault(what, [0, 0])
+    tally[what][0] += dead
+    tally[what][1] += 1
+    return dead
+
+
+@pytest.mark.long
+def test_the_cases_kill_the_mutants_of_the_rules(world: World) -> None:
+    """At least 90 % of all mutants die, and of those that change the order at a threshold."""
+    asked = list(questions())
+    assert survives(asked, world)
+    tally: dict[str, list[int]] = {}
+    alive: list[str] = []
+    for name in MODULES:
+        for where, what, function, code in mutants(importlib.import_module(f"tokenworks.law.{name}")):
+            kept = function.__code__
+            function.__code__ = code
+            try:
+                dead = count_killed(lambda: not survives(asked, world), tally, what)
+            finally:
+                function.__code__ = kept
+            if not dead:
+                alive.append(f"{where} ({what})")
+    killed, all_of_them = (sum(t[i] for t in tally.values()) for i in (0, 1))
+    print(f"killed {killed} of {all_of_them}: {tally}\nalive: {alive}")
+    assert killed / all_of_them >= 0.90
+    assert tally["order"][0] / tally["order"][1] >= 0.90
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", THRESHOLDS, ids=lambda p: ".".join(map(str, p)))
+@pytest.mark.parametrize("way", [-1, 1])
+def test_a_threshold_moved_by_a_hair_is_noticed(path: tuple[Any, ...], way: int, world: World) -> None:
+    changed = copy.deepcopy(
+        {k: v for k, v in world.law.items() if k in ("items", "exceptions", "policy", "diffusion", "end_uses")}
+    )
+    node: Any = changed
+    for step in path[:-1]:
+        node = node[step]
+    value = node[path[-1]]
+    node[path[-1]] = (
+        value + way
+        if (isinstance(value, int) and value > 10**5) or path[-1] == "quantity"
+        else value * (1 + way * 5e-4)
+    )
+    assert math.isfinite(node[path[-1]])
+    assert not survives(list(questions()), replace(world, law={**world.law, **changed}))

@@ -1,0 +1,74 @@
+"""A small market on the command line: one rule falls, and the numbers say who gains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from tokenworks.app.cli import cli, run
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "src" / "tokenworks" / "app" / "schemas" / "market.json").read_text())
+BUYERS = """
+title: Two Chinese buyers
+source: 'assumed: an example'
+assumed: true
+buyers:
+- name: labs
+  copies: 500
+  request:
+    make: {train: {model: qwen2.5-72b, tokens: 200B, sequence: 4096, within: 90 days}}
+    where: CN
+    when: 2025-06-01
+    limits: {chips: [h20, ascend-910c, ascend-910b3, h100]}
+"""
+
+
+@pytest.fixture(scope="module")
+def demand(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("market") / "buyers.yaml"
+    file.write_text(BUYERS)
+    return str(file)
+
+
+def test_who_gains_when_the_letter_goes(demand: str) -> None:
+    arguments = ["market", demand, "--scenario", "h20-letter-lifted", "--draws", "40", "--format", "json"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.exception is None, done.exception
+    answer = json.loads(done.stdout)
+    jsonschema.validate(answer, SCHEMA)
+    nvidia, huawei = answer["vendors"]["NVIDIA"]["revenue_usd"], answer["vendors"]["Huawei"]["revenue_usd"]
+    assert nvidia["a"] == 0.0
+    assert nvidia["b"] > 0.0
+    assert huawei["b"] <= huawei["a"] * (1 + 1e-9)
+    assert answer["chips"]["nvidia-h100-sxm"]["chips"]["b"] == 0.0 if "nvidia-h100-sxm" in answer["chips"] else True
+    assert answer["unmet"]["labs"]["jobs"]["b"] <= answer["unmet"]["labs"]["jobs"]["a"] + 1e-6
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hant"])
+def test_in_words(demand: str, language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["market", demand, "--scenario", "ascend-doubles-supply", "--draws", "5", "--lang", language]) == 0
+    said = capsys.readouterr().out
+    assert ("Vendors" if language == "en" else "廠商") in said
+
+
+def test_bad_markets(demand: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["market", "world-1999"]) == 4
+    assert "world-20" in capsys.readouterr().err
+    assert run(["market", demand, "--draws", "0"]) == 2
+    assert run(["market", demand, "--scenario", "nothing"]) == 4
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["world-2025", "world-2026"])
+def test_the_shipped_worlds(name: str) -> None:
+    arguments = ["market", name, "--scenario", "h20-barred", "--draws", "200", "--format", "json"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.exception is None, done.exception
+    answer = json.loads(done.stdout)
+    assert answer["assumed"]
+    assert answer["vendors"]
