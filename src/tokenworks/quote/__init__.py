@@ -7,8 +7,6 @@ from tokenworks.quote.request import inline_models, read_request
 from tokenworks.quote.story import architecture, problems, quote, resolved
 from tokenworks.quote.whatif import compare
 
-__all__ = ["Ask", "Carried", "architecture", "carry", "compare", "inline_models", "porting", "quote", "read_request"]
-__all__ = ["architecture", "compare", "inline_models", "problems", "quote", "read_request", "resolved"]
 __all__ = [
     "Ask",
     "Carried",
@@ -19,6 +17,8 @@ __all__ = [
     "compare",
     "inline_models",
     "porting",
+    "problems",
     "quote",
     "read_request",
+    "resolved",
 ]
