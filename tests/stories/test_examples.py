@@ -123,7 +123,7 @@ def test_taipei_holds_its_service_level_and_leaves_ascend_out(examples: dict[str
         assert d["predicted"]["ttft_s"]["value"] <= 2.0
         assert d["predicted"]["tpot_s"]["value"] <= 0.05
         assert d["predicted"]["tokens_per_s"]["value"] == pytest.approx(50 * 1000)
-    assert "huawei-ascend-910c" in {b["chip"] for b in content["barred"]}
+    assert not {d["chip"] for d in content["designs"] if d["vendor"] == "Huawei"}  # barred, or too slow beforehand
     best = next(d for d in content["designs"] if d["id"] == content["best"]["serve"])
     assert best["simulated"]["holds"]
     assert best["simulated"]["tpot_s"]["p99"] <= 0.05 * 1.05

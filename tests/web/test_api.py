@@ -82,7 +82,7 @@ def test_the_grid_and_the_difference_can_be_of_some(http: httpx.Client) -> None:
     assert {(c["chip"], c["to"]) for c in grid["cells"]} >= {("nvidia-h20", "CN"), ("nvidia-h100-sxm", "AE")}
     assert {c["to"] for c in grid["cells"]} == {"CN", "AE"}
     changed = http.get("/v1/law/diff?a=2025-04-01&b=2025-04-20&chips=h20&to=CN").json()["changed"]
-    assert [(c["a"]["licence"], c["b"]["licence"]) for c in changed] == [("none", "required")]
+    assert {(c["a"]["licence"], c["b"]["licence"]) for c in changed} == {("none", "required")}
 
 
 def test_a_model_is_read_from_its_config(http: httpx.Client) -> None:
@@ -161,6 +161,14 @@ def test_a_job_says_how_far_it_is_and_keeps_its_answer(http: httpx.Client) -> No
     assert set(names[:-1]) <= {"progress"}
     assert http.get(f"{where}/result").json()["schema"] == "tokenworks/quote/1"
     assert http.get(where).json()["state"] == "done"
+
+
+def test_the_same_question_is_worked_on_once_and_cancelled_by_the_last(http: httpx.Client) -> None:
+    path, wait = "/v1/law/grid?on=2025-05-03", {"Prefer": "respond-async"}
+    one, other = (http.get(path, headers=wait).headers["location"] for _ in range(2))
+    assert one == other
+    assert http.delete(one).json()["state"] in ("waiting", "running")
+    assert http.delete(one).json()["state"] == "cancelled"
 
 
 def test_a_job_can_be_cancelled_and_the_worker_lives_on(http: httpx.Client) -> None:

@@ -58,6 +58,7 @@ def test_rule(case: dict[str, Any], world: World) -> None:
     assert (answer["licence"], answer["exception"] or answer["review_policy"] or "") == (licence, more)
     if "eccn" in case:
         assert answer["eccn"] == case["eccn"]
+    assert answer["flags"] == case.get("flags", answer["flags"])
     found = {line["regime"]: line for line in answer["lines"]}
     for regime, said in case.get("lines", {}).items():
         line = found.get(regime)

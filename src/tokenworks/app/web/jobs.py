@@ -38,7 +38,6 @@ class Job:
         self.problem: Problem | None = None
         self.finished = asyncio.Event()
         self.followers = 0  # readers that wait for it; the last one to go cancels it
-        self.detached = False  # asked for as a job: goes on without readers
         self.task: asyncio.Task[None] | None = None
         self.slot: Slot | None = None
 

@@ -63,7 +63,7 @@ def _question(route: Route) -> Any:
             given["quote"] = await _quote_of(request, str(given.get("quote", "")))
         job = await _jobs(request).submit(Question(route.kind, given, language))
         if "respond-async" in request.headers.get("prefer", "").lower():
-            job.detached = True
+            job.followers += 1  # until it is cancelled: it goes on without a reader
             where = f"/v1/jobs/{job.id}"
             headers = {"Location": where, "Preference-Applied": "respond-async", "Cache-Control": "no-store"}
             return JSONResponse(job.status(_jobs(request).before(job)), 202, headers)
@@ -156,7 +156,7 @@ async def _follow(request: Request, job: Job) -> None:
         gone.cancel()
         done.cancel()
         job.followers -= 1
-        if not job.finished.is_set() and not job.followers and not job.detached:
+        if not job.finished.is_set() and not job.followers:
             _jobs(request).cancel(job)
     if not job.finished.is_set():
         raise Problem("cancelled")
@@ -212,8 +212,11 @@ async def _job(request: Request) -> Response:
 
 
 async def _cancel(request: Request) -> Response:
+    """Cancel a job, unless somebody else has asked the same and still waits for it."""
     job = _of(request)
-    _jobs(request).cancel(job)
+    job.followers = max(0, job.followers - 1)
+    if not job.followers:
+        _jobs(request).cancel(job)
     return JSONResponse(job.status(0), headers={"Cache-Control": "no-store"})
 
 

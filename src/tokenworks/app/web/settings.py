@@ -19,7 +19,7 @@ class Settings:
     body_bytes: int = 2_000_000  # of a request
     body_seconds: float = 10.0  # within which a body must have arrived
     answer_seconds: float = 60.0  # a question may be worked on
-    long_seconds: float = 600.0  # a long question (validation, grids)
+    long_seconds: float = 1200.0  # a long question (validation, grids)
     worker_bytes: int = 4_000_000_000  # memory of a worker process
     query_chars: int = 300  # of one query parameter
     jobs: int = 1000  # remembered at once
