@@ -12,7 +12,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tokenworks.app import schemas
 from tokenworks.app.cli import run
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +58,7 @@ def test_a_memo_tells_what_would_change_it(capsys: pytest.CaptureFixture[str]) -
     command = ["law", "check", "--chip", "h20", "--to", "CN", "--on", "2025-06-01"]
     assert run([*command, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    jsonschema.validate(found, json.loads((Path(schemas.__file__).parent / "verdict.json").read_text()))
+    jsonschema.validate(found, json.loads((ROOT / "src/tokenworks/app/schemas/verdict.json").read_text()))
     changes = {(c["field"], c["value"]): c["licence"] for c in found["changes"]}
     assert changes[("exporter", "any")] == "none"
     assert changes[("date", "2025-07-14")] == "required"
