@@ -104,7 +104,7 @@ def _assumed(answer: Mapping[str, Any], say: Translator) -> Table:
         (
             words.word(ASSUMED, a["name"], say),
             f"{a['value']:.3g}",
-            f"{a['low']:.3g} - {a['high']:.3g}",
+            "-" if a["low"] is None else f"{a['low']:.3g} - {a['high']:.3g}",
             a["unit"],
             a["source"] + (f" ({a['note']})" if a["note"] else ""),
         )

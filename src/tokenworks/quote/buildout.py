@@ -87,7 +87,9 @@ def buildout(plan: Plan, worlds: Sequence[World]) -> Mapping[str, Any]:
         "quarters": quarters,
         "total": _total(plan, quarters),
         "limits": {"power_w_a_quarter": growth, "chips_a_quarter": [None if u is None else u.cap for u in units]},
-        "assumptions": [{"name": k, **v} for k, v in sorted(first.market["buildout"].items())],
+        "assumptions": [
+            {"name": k, "low": None, "high": None, "note": "", **v} for k, v in sorted(first.market["buildout"].items())
+        ],
     }
 
 
