@@ -143,7 +143,7 @@ def test_a_price_from_after_the_day_is_marked(facts: Catalog) -> None:
 
 def test_an_unpriced_chip_stays_unpriced_without_a_peer(facts: Catalog) -> None:
     prices = catalog.world(facts, dt.date(2025, 5, 2)).prices
-    assert "cambricon-mlu590/purchase" not in prices
+    assert "biren-br100/purchase" not in prices
     guess = prices["nvidia-h800-sxm/purchase"]
     assert guess.assumed
     assert guess.low < guess.value < guess.high
