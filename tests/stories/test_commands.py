@@ -103,7 +103,8 @@ def test_every_schema_is_one(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["whatif", "x"], 2), (["market"], 2), (["web"], 2), (["law", "lists", "import", "x"], 2), (["nonsense"], 2),
+        (["whatif", "x"], 2), (["market"], 2), (["web", "--port", "0x"], 2),
+        (["law", "lists", "import", "x"], 2), (["nonsense"], 2),
         (["quote", "no-such-file.yaml"], 2), (["predict", "no-such-file"], 2), (["catalog", "show", "zzzz"], 4),
         (["law", "check", "--chip", "H100", "--to", "QQ", "--on", "2024-01-01"], 4),
         (["law", "check", "--chip", "H100", "--to", "CN", "--on", "yesterday"], 2),

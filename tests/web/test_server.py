@@ -22,7 +22,7 @@ POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
 
 
 def test_a_question_that_takes_too_long_is_stopped_and_the_next_is_answered() -> None:
-    with serving(Settings(workers=1, long_seconds=1.0)) as client:
+    with serving(Settings(workers=1, long_seconds=0.2)) as client:
         assert client.get("/v1/fabric?topology=fat-tree&chips=64").status_code == 200
         late = client.get("/v1/law/grid?on=2025-05-02")
         assert late.status_code == 422

@@ -91,8 +91,7 @@ def check(
         quantity=quantity,
     )
     verdict = rules.judge(shipment, world)
-    others = rules.changes(shipment, verdict, world)
-    changes = [{"field": o.field, "value": o.value, **_short(o.verdict)} for o in others]
+    changes = changes_of(shipment, verdict, world)
     answer = {"schema": "tokenworks/verdict/1", "id": None, **rules.answer(verdict), "changes": changes}
     opts.answer(answer, lambda say: deliver.memo(shipment, verdict, changes, say))
 
@@ -197,6 +196,12 @@ def coverage(form: str, overlay: str | None, language: str) -> None:
     answer = {"schema": "tokenworks/law-coverage/1", "known_from": meta["known_from"], "known_to": meta["known_to"],
               "checked": meta["checked"], "rules": rows}  # fmt: skip
     opts.answer(answer, lambda say: deliver.law_coverage(answer, say))
+
+
+def changes_of(shipment: Shipment, verdict: Verdict, world: World) -> list[dict[str, Any]]:
+    """What would change a verdict: each fact of the shipment, the value it would take, and the verdict then."""
+    others = rules.changes(shipment, verdict, world)
+    return [{"field": o.field, "value": o.value, **_short(o.verdict)} for o in others]
 
 
 def _short(verdict: Verdict) -> dict[str, Any]:

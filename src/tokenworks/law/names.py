@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from opencc import OpenCC
 from pypinyin import lazy_pinyin
+from rapidfuzz.distance import Levenshtein
 
 _LEGAL = re.compile(
     r"\b(co|ltd|limited|corp|corporation|company|inc|incorporated|llc|llp|plc|gmbh|sa|bv|nv|ag|sdn|bhd|pte|pty|the|"
@@ -26,6 +27,8 @@ GENERIC = frozenset(
      "singapore", "software", "state", "stock", "suzhou", "system", "systems", "taiwan", "tech", "technologies",
      "technology", "tianjin", "trade", "trading", "university", "wuhan", "xiamen"]
 )  # fmt: skip
+LONG_LEGAL = ("company", "corporation", "group", "incorporated", "limited")
+SLIPS_FROM = 4  # letters; a shorter word one slip away is another word
 _NOT_WORDS = re.compile(r"[^\w]+")
 
 
@@ -64,9 +67,24 @@ def forms(name: str) -> Forms:
     if any("\u4e00" <= c <= "\u9fff" for c in bare):
         characters = _LEGAL_CHINESE.sub("", _simplified(bare)).replace(" ", "")
         return Forms("", "", "".join(lazy_pinyin(characters)).casefold(), characters)
-    words = bare.split()
+    words = [w for w in (_spelt(word) for word in bare.split()) if w]
     core = sorted(w for w in words if w not in GENERIC)
     return Forms(" ".join(sorted(words)), " ".join(core), "".join(words), "")
+
+
+@lru_cache(maxsize=65_536)
+def _spelt(word: str) -> str:
+    """A word as it is, unless it is one slip of the pen from a generic word (then that) or a legal form (then "").
+
+    >>> _spelt("technologis"), _spelt("grup"), _spelt("inspur")
+    ('technologies', '', 'inspur')
+    """
+    if len(word) < SLIPS_FROM or word in GENERIC:
+        return word
+    for known in sorted((*LONG_LEGAL, *GENERIC)):
+        if len(known) > SLIPS_FROM and Levenshtein.distance(word, known, score_cutoff=1) == 1:
+            return "" if known in LONG_LEGAL else known
+    return word
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenworks import catalog, scenario
 from tokenworks import law as rules
-from tokenworks.app.laws import cell, finder, known_country
+from tokenworks.app.laws import cell, changes_of, finder, known_country
 from tokenworks.app.options import read_day
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.language import Text, Translator
@@ -35,8 +35,10 @@ def ask_verdict(asked: Asked) -> Mapping[str, Any]:
     asked.given.only(*CHECK)
     world = asked.world()
     world = scenario.apply(world, scenario.named(world, asked.given.maybe_text("scenario") or "actual"))
-    verdict = rules.judge(_shipment(asked, world), world)
-    return {"schema": "tokenworks/verdict/1", "id": None, **_said(verdict, asked.say)}
+    shipment = _shipment(asked, world)
+    verdict = rules.judge(shipment, world)
+    changes = changes_of(shipment, verdict, world)
+    return {"schema": "tokenworks/verdict/1", "id": None, **_said(verdict, asked.say), "changes": changes}
 
 
 def _shipment(asked: Asked, world: World) -> Shipment:
@@ -89,7 +91,9 @@ def ask_timeline(asked: Asked) -> Mapping[str, Any]:
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
     found = rules.timeline(Shipment(key, place, first), world)
     rows = [{"from": day.isoformat(), **_said(verdict, asked.say)} for day, verdict in found]
-    return {"schema": "tokenworks/timeline/1", "chip": key, "to": place, "verdicts": rows}
+    one = {"chip": key, "verdicts": rows}
+    until = world.law_known_to.isoformat()
+    return {"schema": "tokenworks/timeline/1", **one, "to": place, "until": until, "timelines": [one]}
 
 
 def _wanted(asked: Asked, world: World) -> tuple[list[str], list[str]]:
