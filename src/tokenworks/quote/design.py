@@ -409,13 +409,8 @@ def _plain(line: BillLine) -> Mapping[str, Any]:
 
 def law_of(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
     """A verdict as the quote shows it, with every regime's line."""
-    followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
     return {
-        "verdict": verdict.licence,
-        "standing": law.standing(verdict, followed),
-        "eccn": verdict.eccn,
-        "exception": verdict.exception,
-        "review_policy": verdict.review_policy,
+        **lawful.outcome(verdict, problem),
         "lines": [
             {
                 "regime": line.regime,

@@ -46,8 +46,8 @@ def _shipment(offer: Offer, line: Mapping[str, Any], problem: Problem) -> Shipme
     return shared.shipment(problem, offer, max(int(line["quantity"]), 1))
 
 
-def short(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
-    """A verdict in a line of the bill."""
+def outcome(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
+    """What a verdict comes to for this buyer, its reasons left out."""
     followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
     return {
         "verdict": verdict.licence,
@@ -55,6 +55,13 @@ def short(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
         "eccn": verdict.eccn,
         "exception": verdict.exception,
         "review_policy": verdict.review_policy,
+    }
+
+
+def short(verdict: Verdict, problem: Problem) -> Mapping[str, Any]:
+    """A verdict in a line of the bill."""
+    return {
+        **outcome(verdict, problem),
         "reasons": [_said(r) for r in verdict.reasons],
         "citations": list(dict.fromkeys(c.rule for c in verdict.citations)),
     }
