@@ -65,6 +65,7 @@ reference: setup
 validation: setup
 	$(BIN)/tokenworks validate --refit -o build/validation > /dev/null
 	cp build/validation/fitted.yaml build/validation/bars.yaml src/tokenworks/catalog/data/calibration/
+	cp build/validation/validation.json src/tokenworks/catalog/data/
 	cp build/validation/*.md build/validation/*.svg docs/
 
 messages: setup

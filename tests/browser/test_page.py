@@ -148,9 +148,10 @@ def test_a_wrong_name_is_said_while_it_is_written(visit: Visit) -> None:
 
 def test_long_work_can_be_cancelled(visit: Visit) -> None:
     page = visit("/#/truth?lang=en")
-    page.get_by_role("button", name="Cancel").wait_for()
+    page.get_by_role("button", name="Work it out anew").click()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_role("button", name="Try again").wait_for()
+    page.get_by_role("button", name="Work it out anew").wait_for()
+    page.locator(".figures").wait_for()
 
 
 def test_ten_thousand_designs_can_be_compared(visit: Visit) -> None:

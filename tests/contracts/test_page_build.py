@@ -34,3 +34,10 @@ def test_the_first_view_is_small() -> None:
 def test_no_registry_is_named() -> None:
     lock = (WEB / "package-lock.json").read_text()
     assert '"resolved"' not in lock
+
+
+def test_every_sentence_of_the_page_has_its_chinese() -> None:
+    known = set(re.findall(r'"((?:[^"\\]|\\.)*)":\s*"', (WEB / "src" / "zh.ts").read_text(encoding="utf-8")))
+    for path in (WEB / "src").rglob("*.tsx"):
+        said = re.findall(r'\bt\(\s*"((?:[^"\\]|\\.)*)"', path.read_text(encoding="utf-8"))
+        assert [sentence for sentence in said if sentence not in known] == [], path.name

@@ -15,16 +15,18 @@ export interface Design {
   fabric: Record<string, unknown> & { topology: string; switches: Record<string, number>; cables: Record<string, number>; optics: number; bisection: number; cost_usd: number | null; power_w: number; port_bandwidth: number };
   power_w: number; energy_j: number; carbon_kg: number; acquire?: string;
   cost: Record<string, number | null>; law: { verdict: string; lines: Line[]; assumed?: { field: string; value: string }[]; standing?: string };
-  bill: BillLine[]; warnings: Said[]; missing?: string[]; simulated?: Record<string, unknown>;
+  best_share?: number; bill: BillLine[]; warnings: Said[]; missing?: string[]; simulated?: Record<string, unknown>;
 }
 export interface Apart { make: string; chip: string; chip_name: string; vendor: string; id?: string; missing?: string[]; warnings: Said[]; law?: Design["law"]; cost?: Design["cost"] }
 export interface Barred { make: string; chip: string; chip_name: string; vendor: string; licence: string; review_policy: string | null; reasons: Said[]; citations: string[] }
+export interface Chances { draws: number; best_share: number; best_chip_share: number; none_share: number; by_chip: Record<string, number>; total_usd: { p10: number; p50: number; p90: number } | null }
 export interface Quote {
   schema: string; id: string; version: string; request: RequestFile;
   world: { date: string; catalog: string; law_known_to: string; stale: boolean };
   search: { spanned: number; scored: number; cut: Record<string, number>; bounded: Record<string, number>; beaten: number };
   best: Record<string, string | null>; front: string[];
   infeasible: null | { make: string; binding: { limit: string } & Said; nearest: null | ({ change: string; value: number } & Said) };
+  uncertainty: Record<string, Chances>;
   designs: Design[]; apart: Apart[]; barred: Barred[]; facts: Record<string, unknown>; seconds?: number;
 }
 export interface RequestFile {

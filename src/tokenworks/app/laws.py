@@ -43,6 +43,11 @@ def known_country(world: World, value: str, field: str) -> str:
     return code
 
 
+def _known_kind(kind: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise not_allowed("--buyer-kind", kind, KINDS)
+
+
 @law.command()
 @click.option("--chip", required=True)
 @click.option("--to", "destination", required=True, metavar="CC")
@@ -76,8 +81,7 @@ def check(
     opts = options(form, overlay, language)
     world = _world(opts)
     world = scenario.apply(world, chosen(world, overlaid))
-    if buyer_kind is not None and buyer_kind not in KINDS:
-        raise not_allowed("--buyer-kind", buyer_kind, KINDS)
+    _known_kind(buyer_kind)
     if quantity < 1:
         raise BadRequest("expected a whole number, read '{value}'", field="--quantity", value=quantity)
     shipment = Shipment(
@@ -124,6 +128,7 @@ def finder(world: World) -> Callable[[str], str | None]:
 @click.option("--to", "destination", required=True, metavar="CC")
 @click.option("--exporter", default=None)
 @click.option("--buyer-hq", default=None, metavar="CC")
+@click.option("--buyer-kind", default=None)
 @click.option("-o", "out", default=None, metavar="FILE.svg", help="Draw it.")
 @common
 def timeline(
@@ -131,6 +136,7 @@ def timeline(
     destination: str,
     exporter: str | None,
     buyer_hq: str | None,
+    buyer_kind: str | None,
     out: str | None,
     form: str,
     overlay: str | None,
@@ -141,7 +147,8 @@ def timeline(
     world = _world(opts)
     keys = [catalog.resolve(world, "chips", chip, "--chip") for chip in chips]
     place = known_country(world, destination, "--to")
-    buyer = Buyer(None, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), None)
+    _known_kind(buyer_kind)
+    buyer = Buyer(buyer_kind, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), None)
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
     rows: list[Any] = []
     for key in keys:

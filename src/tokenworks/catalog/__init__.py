@@ -5,7 +5,7 @@ from tokenworks.catalog.check import check, load
 from tokenworks.catalog.demand import shipped_demand
 from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, gather
 from tokenworks.catalog.runs import KINDS as RUNS
-from tokenworks.catalog.runs import published
+from tokenworks.catalog.runs import published, validation
 from tokenworks.catalog.world import expand, resolve, world
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "published",
     "resolve",
     "shipped_demand",
+    "validation",
     "world",
 ]

@@ -20,12 +20,13 @@ def key(verdict: Verdict) -> Key:
 
 
 def timeline(shipment: Shipment, world: World) -> tuple[tuple[dt.date, Verdict], ...]:
-    """Every day on which the verdict of a shipment changes, with the new verdict, from the first rule on."""
+    """Every day on which the verdict of a shipment, or the number that it falls under, changes, with the new verdict,
+    from the first rule on."""
     first = dt.date.fromisoformat(str(world.law["meta"]["first_rule"]))
     found: list[tuple[dt.date, Verdict]] = []
     for day in sorted({first, *(d for d in change_dates(world.law) if d >= first)}):
         verdict = judge(replace(shipment, on=day), world)
-        if not found or key(found[-1][1]) != key(verdict):
+        if not found or (*key(found[-1][1]), found[-1][1].eccn) != (*key(verdict), verdict.eccn):
             found.append((day, verdict))
     return tuple(found)
 

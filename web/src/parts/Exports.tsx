@@ -36,7 +36,8 @@ export default function Exports({ quote, request }: { quote: Quote; request: Req
         {made ? <button type="button" onClick={csv}>{t("Designs (CSV)")}</button> : null}
         {made ? <button type="button" onClick={() => void bring("bom.xlsx")}>{t("Bill of materials (xlsx)")}</button> : null}
         <button type="button" onClick={() => void bring("report.html")}>{t("Report (HTML)")}</button>
-        <button type="button" onClick={() => window.print()}>{t("Print or PDF")}</button>
+        <button type="button" onClick={() => void bring("report.pdf")}>{t("Report (PDF)")}</button>
+        <button type="button" onClick={() => window.print()}>{t("Print")}</button>
         <button type="button" onClick={() => void copy(command(request))}>{t("Copy the command line")}</button>
         <button type="button" onClick={() => void copy(location.href)}>{t("Copy the link")}</button>
       </div>

@@ -106,8 +106,8 @@ export default function Ask({ request, ask }: { request: RequestFile; ask: (r: R
           </div>
         </details>
         <div className="drop">
-          <label className="file"><span>{t("Your own model: drop its config.json here, or choose the file")}</span>
-            <input type="file" accept=".json,application/json" onChange={(e) => { void take(e.target.files?.[0]); e.target.value = ""; }} /></label>
+          <label className="file"><span>{t("Your own model: drop its config.json here, or")} <span className="button">{t("choose the file")}</span></span>
+            <input type="file" className="sr" accept=".json,application/json" onChange={(e) => { void take(e.target.files?.[0]); e.target.value = ""; }} /></label>
           {dropped instanceof Problem ? <p role="alert" className="bad">{dropped.title}: {dropped.detail}</p> : null}
         </div>
       </form>

@@ -1,6 +1,6 @@
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { EChartsCoreOption } from "echarts/core";
-import { figure } from "../format";
+import { digits, figure, money } from "../format";
 import { useWords } from "../i18n";
 import { measureName } from "../names";
 import { number, present } from "../measures";
@@ -9,7 +9,7 @@ import Exports from "../parts/Exports";
 import { Explained, Fig } from "../parts/Explain";
 import WhyNot from "../parts/WhyNot";
 import { address, go, type State } from "../state";
-import type { Design, Quote, RequestFile } from "../types";
+import type { Chances, Design, Quote, RequestFile } from "../types";
 
 const Chart = lazy(() => import("../parts/Chart"));
 const SHAPES: Record<LawKind, string> = { none: "circle", exception: "diamond", required: "triangle", barred: "rect", unknown: "emptyCircle" };
@@ -55,6 +55,7 @@ export default function Compare({ quote, state, request }: { quote: Quote | null
     { key: "pin", head: t("Pin"), cell: (d) => <input type="checkbox" aria-label={t("Pin {name}", { name: `${d.system_name}, ${d.chips}` })} checked={pins.includes(d.id)} onChange={() => pin(d)} /> },
     { key: "law", head: t("Law"), sort: (d) => lawKind(d.law.verdict), cell: (d) => <Law verdict={d.law.verdict} standing={d.law.standing === "barred" ? "policy_of_denial" : null} /> },
     ...measures.map((m): Column<Design> => ({ key: m.key, head: t(measureName(m)), num: true, sort: (d) => number(m, d), cell: (d) => figure(number(m, d), m.kind, t) })),
+    { key: "share", head: t("Best in"), num: true, sort: (d) => d.best_share ?? 0, cell: (d) => share(d.best_share) },
   ];
   const best = quote.designs.find((d) => d.id === quote.best[make]);
   const pinned = pins.map((p) => quote.designs.find((d) => d.id === p)).filter((d): d is Design => d !== undefined);
@@ -78,6 +79,7 @@ export default function Compare({ quote, state, request }: { quote: Quote | null
               return <div key={m.key}><dt>{t(measureName(m))}</dt><dd><Fig at={`/designs/${index.get(best.id)}${m.pointer}`} name={t(measureName(m))} value={m.at(best)} kind={m.kind} low={bar?.low} high={bar?.high} /></dd></div>;
             })}
           </dl>
+          <Sure of={quote.uncertainty[make]} />
         </section>
       ) : null}
       {designs.length && x && y ? (
@@ -102,12 +104,44 @@ export default function Compare({ quote, state, request }: { quote: Quote | null
         ]} /></section>
       ) : null}
       <WhyNot quote={quote} make={make} state={state} />
+      <Aside quote={quote} make={make} />
       <details className="more"><summary>{t("How the search went")}</summary>
         <p>{t("{spanned} designs spanned, {scored} worked out in full.", { spanned: quote.search.spanned.toLocaleString("en"), scored: quote.search.scored.toLocaleString("en") })}</p>
         <Table caption={t("Cut by a rule or a limit")} rows={Object.entries(quote.search.cut)} id={([k]) => k} columns={[
           { key: "why", head: t("why"), cell: ([k]) => say(k) }, { key: "n", head: t("designs"), num: true, sort: ([, n]) => n, cell: ([, n]) => n.toLocaleString("en") }]} />
       </details>
     </Explained>
+  );
+}
+
+const share = (x: number | null | undefined) => (x == null ? "–" : `${digits(x * 100)} %`);
+
+/** How often the answer stays the answer when every uncertain figure is drawn anew. */
+function Sure({ of }: { of: Chances | undefined }) {
+  const { t } = useWords();
+  if (!of?.draws) return null;
+  const told = t("Best in {own} of {n} draws of prices and error bars, its chip in {chip}.", { own: share(of.best_share), n: of.draws.toLocaleString("en"), chip: share(of.best_chip_share) });
+  return <p>{told} {of.total_usd ? t("The best design costs {low} to {high} in four of five.", { low: money(of.total_usd.p10), high: money(of.total_usd.p90) }) : null}</p>;
+}
+
+/** What is not offered: barred by law, or with a fact, a price or a verdict missing. */
+function Aside({ quote, make }: { quote: Quote; make: string }) {
+  const { t, say } = useWords();
+  const [barred, apart] = [quote.barred.filter((b) => b.make === make), quote.apart.filter((a) => a.make === make)];
+  return (
+    <>
+      {barred.length ? <details className="more"><summary>{t("{n} barred by law", { n: barred.length })}</summary>
+        <Table caption={t("Barred by law")} rows={barred} id={(b, i) => b.chip + i} columns={[
+          { key: "chip", head: t("Chip"), cell: (b) => `${b.chip_name} (${b.vendor})`, sort: (b) => b.chip_name },
+          { key: "law", head: t("Law"), cell: (b) => <Law verdict={b.licence} standing={b.review_policy} /> },
+          { key: "why", head: t("why"), cell: (b) => b.reasons.map((r) => say(r)).join(" ") },
+          { key: "rules", head: t("rules"), cell: (b) => <span className="cite">{b.citations.join(" · ")}</span> }]} /></details> : null}
+      {apart.length ? <details className="more"><summary>{t("{n} stand apart", { n: apart.length })}</summary>
+        <Table caption={t("Apart: a fact, a price or a verdict is missing")} rows={apart} id={(a, i) => (a.id ?? a.chip) + i} columns={[
+          { key: "chip", head: t("Chip"), cell: (a) => `${a.chip_name} (${a.vendor})`, sort: (a) => a.chip_name },
+          { key: "missing", head: t("missing"), cell: (a) => (a.missing ?? []).map((m) => t(m.replaceAll("_", " "))).join(", ") },
+          { key: "why", head: t("why"), cell: (a) => a.warnings.map((w) => say(w)).join(" ") }]} /></details> : null}
+    </>
   );
 }
 

@@ -11,6 +11,7 @@ import Pipeline from "../parts/Pipeline";
 import { address, go, type State } from "../state";
 import type { Design as D, Quote } from "../types";
 
+const CAPITAL = ["servers_usd", "network_usd", "storage_usd", "building_usd"];
 const DEGREES: [string, string][] = [["replicas", "replicas"], ["tp", "tensor parallel"], ["pp", "pipeline parallel"], ["cp", "context parallel"], ["dp", "data parallel"]];
 
 export default function Design({ quote, state }: { quote: Quote | null; state: State }) {
@@ -58,7 +59,9 @@ export default function Design({ quote, state }: { quote: Quote | null; state: S
       {d.make === "train" ? <section><h2>{t("The pipeline")}</h2><Pipeline stages={Number(p.pp ?? 1)} batches={Number(p.grad_accum ?? 1)} /></section> : null}
       <section><h2>{t("Network")}</h2><Network design={d} /></section>
       <div className="columns">
-        <section><h2>{t("Cost")}</h2><Bars title={t("Parts of the cost")} parts={costs} show={money} name={(k) => t(k)} /></section>
+        <section><h2>{t("Cost")}</h2>
+          <Bars title={t("Capital: {sum}", { sum: money(d.cost.capital_usd) })} parts={costs.filter(([k]) => CAPITAL.includes(k))} show={money} name={(k) => t(k)} />
+          <Bars title={t("Cost of this job: {sum}", { sum: money(d.cost.total_usd) })} parts={costs.filter(([k]) => !CAPITAL.includes(k))} show={money} name={(k) => t(k)} /></section>
         <section><h2>{t("Racks and power")}</h2><Racks d={d} racks={racks} /></section>
       </div>
       <section>

@@ -13,14 +13,17 @@ const DAY = 86_400_000;
 const FIRST = Date.UTC(2022, 7, 26);
 const LAST = Date.UTC(2026, 11, 31);
 const iso = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+const KINDS: Record<string, string> = { commercial: "commercial", government: "government", military: "military", entity_list: "on the Entity List", affiliate_of_listed: "affiliate of a listed party" };
+const MOST = 24; // chips whose timelines are drawn
 const DEFAULT = ["nvidia-h20", "nvidia-h100-sxm", "huawei-ascend-910c", "amd-mi300x"];
 
 export default function Law({ quote, state, request }: { quote: Quote | null; state: State; request: RequestFile }) {
   const { t, lang } = useWords();
   const place = (state.to || request.where || "CN").toUpperCase();
+  const [hq, kind] = [state.hq ?? request.buyer?.headquarters ?? "", state.kb ?? request.buyer?.kind ?? ""];
   const chips = useMemo(() => {
     const own = [...(state.chip ? [state.chip] : []), ...(quote ? [...quote.designs, ...quote.barred].map((d) => d.chip) : DEFAULT)];
-    return [...new Set(own)].slice(0, 8);
+    return [...new Set(own)].slice(0, MOST);
   }, [state.chip, quote]);
   const asked = request.when?.length === 7 ? `${request.when}-01` : request.when;
   const date = state.date || (/^\d{4}-\d\d-\d\d$/.test(asked ?? "") ? asked : "2025-05-02");
@@ -33,10 +36,10 @@ export default function Law({ quote, state, request }: { quote: Quote | null; st
   useEffect(() => {
     const stop = new AbortController();
     setError(null);
-    Promise.all(key.split(",").map((c) => get<Timeline>(`/v1/law/timeline?chip=${encodeURIComponent(c)}&to=${encodeURIComponent(place)}`, stop.signal)))
+    Promise.all(key.split(",").map((c) => get<Timeline>(`/v1/law/timeline?chip=${encodeURIComponent(c)}&to=${encodeURIComponent(place)}${hq ? `&buyer_hq=${hq}` : ""}${kind ? `&buyer_kind=${kind}` : ""}`, stop.signal)))
       .then(setLines, (e) => !stop.signal.aborted && setError(e));
     return () => stop.abort();
-  }, [key, place, lang, round]);
+  }, [key, place, hq, kind, lang, round]);
   useEffect(() => {
     const stop = new AbortController();
     get<{ entries: { id: string }[] }>("/v1/catalog/sites", stop.signal).then((a) => setPlaces(a.entries.map((e) => e.id)), () => undefined);
@@ -59,6 +62,8 @@ export default function Law({ quote, state, request }: { quote: Quote | null; st
       <div className="axes">
         <label>{t("Shipped to")} <select value={place} onChange={(e) => go({ to: e.target.value })}>{[...new Set([place, ...places])].map((p) => [p, region.of(p) ?? p]).sort((a, b) => a[1].localeCompare(b[1], lang)).map(([p, n]) => <option key={p} value={p}>{n}</option>)}</select></label>
         <label>{t("Chip")} <select value={chosen?.chip ?? ""} onChange={(e) => go({ chip: e.target.value })}>{(all.length ? all : chips.map((c) => ({ id: c, name: c }))).map((c) => <option key={c.id} value={c.id}>{c.name}</option>)}</select></label>
+        <label>{t("Headquarters")} <select value={hq} onChange={(e) => go({ hq: e.target.value })}><option value="">{t("not said: the country of the site")}</option>{[...new Set([...(hq ? [hq] : []), ...places])].map((p) => [p, region.of(p) ?? p]).sort((a, b) => a[1].localeCompare(b[1], lang)).map(([p, n]) => <option key={p} value={p}>{n}</option>)}</select></label>
+        <label>{t("Kind of buyer")} <select value={kind} onChange={(e) => go({ kb: e.target.value })}><option value="">{t("not said: commercial")}</option>{Object.entries(KINDS).map(([k, n]) => <option key={k} value={k}>{t(n)}</option>)}</select></label>
       </div>
       <div className="when">
         <button type="button" onClick={() => step(-1)} aria-label={t("Earlier change")}>◀</button>

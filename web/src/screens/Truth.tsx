@@ -1,6 +1,6 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EChartsCoreOption } from "echarts/core";
-import { job, type Progress } from "../api";
+import { get, job, type Progress } from "../api";
 import { digits, si } from "../format";
 import { useWords } from "../i18n";
 import { ErrorNote, Table, Working } from "../parts/Basics";
@@ -23,24 +23,31 @@ export default function Truth({ state }: { state: State }) {
   const [error, setError] = useState<unknown>(null);
   const [progress, setProgress] = useState<Progress | null>(null);
   const [round, again] = useState(0);
-  const [stopped, setStopped] = useState(false);
   const running = useRef<AbortController | null>(null);
   useEffect(() => {
     if (kept) return;
     const stop = new AbortController();
-    running.current = stop;
     setError(null);
-    setStopped(false);
-    job<Report>("/v1/validation", null, setProgress, stop.signal).then((r) => { kept = r; setReport(r); }, (e) => (stop.signal.aborted ? setStopped(true) : setError(e)));
+    get<Report>("/v1/validation", stop.signal).then((r) => { kept = r; setReport(r); }, (e) => !stop.signal.aborted && setError(e));
     return () => stop.abort();
   }, [round]);
+  const anew = () => {
+    const stop = new AbortController();
+    running.current = stop;
+    setError(null);
+    setProgress({ state: "waiting", before: 0, seconds: 0, said: "" });
+    job<Report>("/v1/validation", {}, setProgress, stop.signal)
+      .then((r) => { kept = r; setReport(r); }, (e) => !stop.signal.aborted && setError(e))
+      .finally(() => setProgress(null));
+  };
+  useEffect(() => () => running.current?.abort(), []);
   return (
     <>
       <h1>{t("Truth")}</h1>
       <p className="lead">{t("Predicted against measured: published runs, each predicted by constants fitted without it.")}</p>
       {error ? <ErrorNote error={error} retry={() => again(round + 1)} /> : null}
-      {!report && !error && !stopped ? <Working progress={progress} what={t("Predicting every published run …")} cancel={() => running.current?.abort()} /> : null}
-      {stopped && !report ? <p className="note">{t("Cancelled")} <button type="button" onClick={() => again(round + 1)}>{t("Try again")}</button></p> : null}
+      {!report && !error ? <p role="status">{t("Reading the report …")}</p> : null}
+      {progress ? <Working progress={progress} what={t("Predicting every published run …")} cancel={() => running.current?.abort()} /> : report ? <p><button type="button" onClick={anew}>{t("Work it out anew")}</button> <span className="soft">{t("takes minutes; what you see came with the fitted constants")}</span></p> : null}
       {report ? <Report report={report} state={state} /> : null}
     </>
   );

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tokenworks import catalog, scenario
@@ -43,20 +44,24 @@ def ask_verdict(asked: Asked) -> Mapping[str, Any]:
 
 def _shipment(asked: Asked, world: World) -> Shipment:
     given = asked.given
-    kind = given.maybe_text("buyer_kind")
-    if kind is not None and kind not in KINDS:
-        raise not_allowed("buyer_kind", kind, KINDS)
-    origin, hq = given.maybe_text("from"), given.maybe_text("buyer_hq")
+    origin = given.maybe_text("from")
     return Shipment(
         chip=catalog.resolve(world, "chips", given.text("chip"), "chip"),
         destination=known_country(world, given.text("to"), "to"),
         on=read_day(given.text("on"), "on"),
         ship_from=None if origin is None else known_country(world, origin, "from"),
         exporter=given.maybe_text("exporter"),
-        buyer=Buyer(kind, None if hq is None else known_country(world, hq, "buyer_hq"), given.maybe_text("buyer")),
+        buyer=replace(_buyer(asked, world), name=given.maybe_text("buyer")),
         use=given.maybe_text("use"),
         quantity=given.whole("quantity", 1, 1, 10**9),
     )
+
+
+def _buyer(asked: Asked, world: World) -> Buyer:
+    kind, hq = asked.given.maybe_text("buyer_kind"), asked.given.maybe_text("buyer_hq")
+    if kind is not None and kind not in KINDS:
+        raise not_allowed("buyer_kind", kind, KINDS)
+    return Buyer(kind, None if hq is None else known_country(world, hq, "buyer_hq"))
 
 
 def _said(verdict: Verdict, say: Translator) -> dict[str, Any]:
@@ -84,12 +89,12 @@ def ask_cases(asked: Asked) -> Mapping[str, Any]:
 
 def ask_timeline(asked: Asked) -> Mapping[str, Any]:
     """Every day on which the verdict of a chip for a country changes."""
-    asked.given.only("chip", "to")
+    asked.given.only("chip", "to", "buyer_hq", "buyer_kind")
     world = asked.world()
     key = catalog.resolve(world, "chips", asked.given.text("chip"), "chip")
     place = known_country(world, asked.given.text("to"), "to")
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
-    found = rules.timeline(Shipment(key, place, first), world)
+    found = rules.timeline(Shipment(key, place, first, buyer=_buyer(asked, world)), world)
     rows = [{"from": day.isoformat(), **_said(verdict, asked.say)} for day, verdict in found]
     one = {"chip": key, "verdicts": rows}
     until = world.law_known_to.isoformat()

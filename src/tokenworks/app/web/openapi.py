@@ -88,7 +88,7 @@ ROUTES: tuple[Route, ...] = (
           body=_object(("cases",), cases={"type": "array", "items": {"type": "object"}, "maxItems": 1000},
                        chips={"type": "object"})),
     Route("GET", "/v1/law/timeline", "law-timeline", "Every day on which a verdict changes.",
-          query=_asked({"chip": TEXT, "to": PLACE}, "chip", "to")),
+          query=_asked({"chip": TEXT, "to": PLACE, "buyer_hq": PLACE, "buyer_kind": TEXT}, "chip", "to")),
     Route("GET", "/v1/law/grid", "law-grid", "Chips against countries on a day.",
           query=_asked({"on": DATE, "chips": TEXT, "to": TEXT}, "on")),
     Route("GET", "/v1/law/diff", "law-diff", "What changed between two days.",
@@ -113,7 +113,8 @@ ROUTES: tuple[Route, ...] = (
           body=_object(("request", "design"), request=REQUEST, design=TEXT)),
     Route("POST", "/v1/without-rules", "without-rules", "What the export rules change, and which rules.",
           body=_object(("request",), request=REQUEST)),
-    Route("GET", "/v1/validation", "validation", "Predicted against measured, cross-validated; slow at first."),
+    Route("GET", "/v1/validation", "validation", "Predicted against measured, cross-validated, as it was shipped."),
+    Route("POST", "/v1/validation", "validation-anew", "The same, worked out anew; takes minutes.", body=_object(())),
     Route("GET", "/v1/messages/{language}", "messages", "Sentences of answers by their English template."),
 )  # fmt: skip
 
