@@ -1,4 +1,4 @@
-"""`quote` and `explain`."""
+"""`quote`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from tokenworks import catalog, deliver, files
 from tokenworks.app import heavy
 from tokenworks.app.heavy import pdf_pages
 from tokenworks.app.options import common, options, progress
-from tokenworks.errors import BadRequest
 from tokenworks.quote import inline_models, read_request
 from tokenworks.quote import quote as make_quote
-from tokenworks.quote.explain import explain as why
 from tokenworks.quote.flow import architectures
 from tokenworks.quote.whynot import why_not, without_rules
 
@@ -62,17 +60,3 @@ def quote(
         lambda say: deliver.text(answer.content, say) + (deliver.stats(answer, say) if stats else ""),
     )
     return INFEASIBLE if answer.content["infeasible"] is not None else 0
-
-
-@click.command()
-@click.argument("quote_file", metavar="QUOTE.json")
-@click.argument("figure", metavar="FIGURE")
-@common
-def explain(quote_file: str, figure: str, form: str, overlay: str | None, language: str) -> None:
-    """Formula, inputs and sources of a figure, named by JSON pointer: /designs/0/cost/total_usd."""
-    opts = options(form, overlay, language)
-    content = files.parse(files.read_text(Path(quote_file), bytes_max=64_000_000), quote_file, bytes_max=64_000_000)
-    if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
-        raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=quote_file)
-    answer = why(content, figure)
-    opts.answer(answer, lambda say: deliver.explanation(answer, say))
