@@ -11,7 +11,7 @@ import click
 
 from tokenworks import catalog, deliver, files, units
 from tokenworks.app.heavy import pyplot
-from tokenworks.app.options import Options, answering, in_range, progress, read_day
+from tokenworks.app.options import Options, in_range, progress, read_day, with_options
 from tokenworks.app.scenarios import into, laid, stacked
 from tokenworks.language import LANGUAGES, Translator
 from tokenworks.quote import Plan
@@ -32,7 +32,7 @@ INFEASIBLE = 3
 @click.option("--chip", "chips", multiple=True, metavar="C", help="A chip; repeat. Default: any that may be had.")
 @stacked
 @into
-@answering
+@with_options
 def buildout(
     opts: Options,
     where: str,

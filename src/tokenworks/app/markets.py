@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tokenworks import catalog, deliver, files
-from tokenworks.app.options import Options, answering, in_range, interactive, progress
+from tokenworks.app.options import Options, in_range, interactive, progress, with_options
 from tokenworks.app.scenarios import against, chain, stacked
 from tokenworks.market import compare
 from tokenworks.market import read as read_demand
@@ -25,7 +25,7 @@ DRAWS_MAX = 100_000
 @against
 @click.option("--draws", type=int, default=10_000, help="Draws of prices, speeds, supplies and licences.")
 @click.option("-o", "output", default=None, help="Write the answer (JSON) here.")
-@answering
+@with_options
 def market(
     opts: Options, requests: str, names: tuple[str, ...], others: tuple[str, ...], draws: int, output: str | None
 ) -> int:

@@ -33,10 +33,14 @@ class Options:
         """The translator for this command."""
         return Translator(self.language)
 
-    def answer(self, content: Any, text: Callable[[Translator], str]) -> None:
-        """Print an answer on stdout, as JSON or as text."""
+    def said(self, content: Any, text: Callable[[Translator], str]) -> str:
+        """An answer as JSON or as text, with its last line ended."""
         said = files.dump_json(content) if self.format == "json" else text(self.say)
-        click.echo(said, nl=not said.endswith("\n"))
+        return said if said.endswith("\n") else said + "\n"
+
+    def answer(self, content: Any, text: Callable[[Translator], str]) -> None:
+        """Print an answer on stdout."""
+        click.echo(self.said(content, text), nl=False)
 
 
 def common(command: F) -> F:
@@ -50,7 +54,7 @@ def common(command: F) -> F:
     return command
 
 
-def answering(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the common options, and hand the command what they come to as `opts`."""
 
     @wraps(command)

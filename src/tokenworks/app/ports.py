@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tokenworks import catalog, deliver, units
-from tokenworks.app.options import Options, answering, in_range, progress, read_day
+from tokenworks.app.options import Options, in_range, progress, read_day, with_options
 from tokenworks.app.scenarios import laid, stacked
 from tokenworks.errors import not_allowed
 from tokenworks.quote import Ask, Carried, inline_models
@@ -34,7 +34,7 @@ USUAL = ("huawei-ascend-910b3", "huawei-ascend-910c", "cambricon-mlu590", "hygon
 @click.option("--tokens", default="1T", help="To train on.")
 @click.option("--within", default="100 days", help="To train within.")
 @stacked
-@answering
+@with_options
 def porting(
     opts: Options,
     model: str,
@@ -75,7 +75,7 @@ def porting(
 @click.option("--power", default=None, help="The most that the chip may draw, such as 60 W.")
 @click.option("--where", default="JP", metavar="CC")
 @stacked
-@answering
+@with_options
 def carry(
     opts: Options,
     model: str,

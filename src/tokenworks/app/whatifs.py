@@ -10,7 +10,7 @@ import click
 
 from tokenworks import catalog, deliver, files, scenario
 from tokenworks.app.heavy import pyplot
-from tokenworks.app.options import Options, answering, progress
+from tokenworks.app.options import Options, progress, with_options
 from tokenworks.app.scenarios import against, chain, into, stacked
 from tokenworks.errors import BadRequest
 from tokenworks.language import LANGUAGES, Translator
@@ -25,7 +25,7 @@ INFEASIBLE = 3
 @against
 @click.option("--list", "listed", is_flag=True, help="The scenarios of the catalog.")
 @into
-@answering
+@with_options
 def whatif(
     opts: Options,
     request_file: str | None,
