@@ -78,9 +78,7 @@ def test_every_system_is_compared_not_only_those_that_a_quote_shows(tmp_path: Pa
         assert row["figures"]["total_usd"]["b"] < row["figures"]["total_usd"]["a"]
 
 
-def test_a_scenario_that_changes_nothing_on_the_day_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_scenario_that_changes_nothing_on_the_day_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = tmp_path / "later.yaml"
     own.write_text("changes:\n- {fact: sites/*/pue, value: 1.1, from: 2040-01-01, source: ours}\n")
     assert run(["whatif", CAR, "--scenario", str(own)]) == 0
