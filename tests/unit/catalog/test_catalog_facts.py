@@ -149,14 +149,7 @@ def test_an_unpriced_chip_stays_unpriced_without_a_peer(facts: Catalog) -> None:
     assert guess.low < guess.value < guess.high
 
 
-FORTY = """
-nvidia-a100-sxm-80 nvidia-a800-sxm-80 nvidia-h100-sxm nvidia-h100-pcie nvidia-h100-nvl nvidia-h800-sxm nvidia-h20
-nvidia-h200-sxm nvidia-h200-nvl nvidia-gh200 nvidia-b200-sxm nvidia-b300-sxm nvidia-gb200 nvidia-gb300 nvidia-rubin-vr200
-nvidia-l40s nvidia-rtx-pro-6000-server nvidia-rtx-pro-6000d nvidia-drive-orin nvidia-drive-thor amd-mi250x amd-mi300x
-amd-mi308x amd-mi325x amd-mi350x amd-mi355x intel-gaudi2 intel-gaudi3 google-tpu-v4 google-tpu-v5e google-tpu-v5p
-google-tpu-v6e google-tpu-v7 aws-trainium1 aws-trainium2 aws-trainium3 aws-inferentia2 huawei-ascend-910b3
-huawei-ascend-910c huawei-ascend-950pr
-""".split()
+FORTY = yaml.safe_load((Path(__file__).parent / "deciding.yaml").read_text())["chips"]
 LINKS = ("memory", "memory_bandwidth", "scaleup_bandwidth", "scaleout_bandwidth", "power", "die_area")
 
 
