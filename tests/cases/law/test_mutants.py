@@ -256,16 +256,14 @@ def named(path: tuple[Any, ...]) -> str:
 @pytest.mark.parametrize("path", limits(), ids=named)
 def test_a_threshold_moved_by_a_hair_is_noticed_both_ways(path: tuple[Any, ...], world: World) -> None:
     """A case sits on the limit, and another just off it."""
-    asked, find = list(questions()), functools.cache(finder(world))
-    assert [way for way in (-1, 1) if survives(asked, changed(world, [path], lambda v: hair(path, v, way)), find)] == []
+    assert unnoticed([path], functools.partial(hair, path), world) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("paths", days().values(), ids=lambda p: named(p[0]))
 def test_a_day_moved_by_one_is_noticed_both_ways(paths: list[tuple[Any, ...]], world: World) -> None:
     """A case asks on the first day of a rule, and another on the day before."""
-    asked, find = list(questions()), functools.cache(finder(world))
-    assert [way for way in (-1, 1) if survives(asked, changed(world, paths, lambda v: next_day(v, way)), find)] == []
+    assert unnoticed(paths, next_day, world) == []
 
 
 @pytest.mark.long
@@ -274,6 +272,16 @@ def test_a_rule_that_never_comes_is_missed(path: tuple[Any, ...], world: World) 
     """Every rule of the rules' files decides some case: put off for ever, another answer comes out."""
     asked, find = list(questions()), functools.cache(finder(world))
     assert not survives(asked, changed(world, [path], lambda rule: {**rule, "from": "9999-12-31"}), find)
+
+
+def unnoticed(paths: list[tuple[Any, ...]], how: Callable[[Any, int], Any], world: World) -> list[int]:
+    """The ways, down or up, in which parameters may be moved with no case the wiser."""
+    asked, find = list(questions()), functools.cache(finder(world))
+
+    def moved(way: int) -> World:
+        return changed(world, paths, lambda value: how(value, way))
+
+    return [way for way in (-1, 1) if survives(asked, moved(way), find)]
 
 
 def hair(path: tuple[Any, ...], value: float, way: int) -> float:

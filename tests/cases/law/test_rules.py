@@ -1,7 +1,8 @@
 """Cases of each rule, on the day of a change and around it, at a threshold and just under it (rules/*.yaml).
 
 A case says only what matters to its rule; the rest is a commercial buyer of the destination, shipped from the
-United States by nobody in particular for a data centre. Chips are those of cases.yaml, or stated `with` figures. `cites` names a rule with its first day where the verdict turns on nothing else that shows.
+United States by nobody in particular for a data centre. Chips are those of cases.yaml, or stated `with` figures.
+`cites` names a rule with its first day where the verdict turns on nothing else that shows.
 """
 
 from __future__ import annotations
