@@ -88,6 +88,8 @@ class ServingConstants:
     launch_moe: Column
     launch_latent: Column
     launch_recurrent: Column
+    launch_quantise_8: Column
+    launch_quantise_4: Column
     eager_layer: Column
     collective_latency: Column
     collective_hop: Column

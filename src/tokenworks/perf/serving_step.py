@@ -116,6 +116,7 @@ def step(arch: Architecture, hardware: Hardware, plan: ServingPlan, load: Load, 
         if work.experts:
             _experts(sheet, work, narrow, (hardware, plan, constants), (tokens, arch.hidden))
         _rest(sheet, work, (hardware, plan, constants), (rank, tokens, arch.hidden))
+        _quantisers(sheet, work, (wide, narrow), constants)
     _head(sheet, arch, (hardware, plan, constants), decode_rank * per_token + np.minimum(load.prefill, 1.0))
     busy = load.decode + load.prefill > 0
     sheet.add("host", "launch", np.where(busy, constants.host + constants.host_sequence * decode_rank, 0.0))
@@ -223,6 +224,16 @@ def _rest(sheet: _Sheet, work: LayerWork, place: _Place, size: tuple[Column, Col
     launch += constants.launch_moe * (work.experts > 0) + constants.launch_latent * work.latent
     launch += constants.launch_recurrent * work.recurrent
     sheet.add("launch", "launch", np.asarray(work.count * launch))
+
+
+def _quantisers(sheet: _Sheet, work: LayerWork, how: tuple[Arithmetic, Arithmetic], constants: ServingConstants) -> None:
+    """Launches that bring the inputs of 8- and 4-bit products down to these bits: two products of the mixer
+    (inputs and output), two of the FFN. how: arithmetic outside the experts and in them."""
+    share = {8: constants.launch_quantise_8, 4: constants.launch_quantise_4}
+    outside, inside = (share.get(h.bits, 0.0) for h in how)
+    blocks = (work.attention is not None, work.dense_sharded + work.dense_replicated > 0.0 and not work.experts)
+    each = 2.0 * sum(blocks) * outside + 2.0 * bool(work.experts) * inside
+    sheet.add("launch", "launch", np.asarray(work.count * each))
 
 
 def link_bandwidth(hardware: Hardware, group: Column) -> Column:
