@@ -66,6 +66,7 @@ class Run:
     batch_max: float
     prefill_only: bool
     decode_only: bool
+    batch_powers: bool = False  # the engine's decode workers have a batch limit that is a power of two
     hidden_drafts: bool = False  # speculation that nobody recorded: its gain is a constant of the calibration
 
 
@@ -156,6 +157,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
         batch_max=number(record, "max_batch_size") or number(load, "max_num_seqs") or math.inf,
         prefill_only=record.get("prefill_only") is True,
         decode_only=record.get("decode_only") is True,
+        batch_powers=bool(_habits(world, engine).get("batch_powers")),
         hidden_drafts=hidden,
     )
 
@@ -165,13 +167,18 @@ def _split_open(record: Mapping[str, Any], arch: Architecture, engine: str, plan
     known, but not whether attention and experts were split or spread over them. Engines from before they
     could spread attention are taken as recorded."""
     kind, split = mapping(record, "load").get("kind"), mapping(record, "parallelism")
-    since = world.calibration["serving"]["engines"].get(engine_family(engine), {}).get("spreads_since")
+    since = _habits(world, engine).get("spreads_since")
     version = re.match(r"\d+\.\d+", words(record, "engine_version") or "")
     if since is None or version is None or float(version[0]) < since:
         return False
     mixture = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
     several = int(plan.chips) > 1 and int(plan.pp) == 1 and int(plan.dp) == 1
     return kind == "max_throughput" and mixture and several and split.get("ep") is None
+
+
+def _habits(world: World, engine: str) -> Mapping[str, Any]:
+    """What the calibration says of an engine's family."""
+    return dict(world.calibration["serving"]["engines"].get(engine_family(engine), {}))
 
 
 def find_chip(world: World, box: Mapping[str, Any]) -> Chip | None:
