@@ -14,7 +14,7 @@ from tokenworks.perf.roofline import Column, soft_maximum
 from tokenworks.perf.serving_constants import ServingConstants
 from tokenworks.perf.serving_memory import capacity
 from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.perf.serving_step import Load, Step, step
+from tokenworks.perf.serving_step import Load, Step, launch_time, step
 from tokenworks.records import Hardware
 from tokenworks.workload.architecture import Architecture
 
@@ -89,6 +89,13 @@ def token_time(replica: Replica, batch: Column, context: Column) -> Column:
     return time * drafting / plan.accept
 
 
+def fixed_delay(replica: Replica) -> Column:
+    """Seconds of a first token that depend on no load: the engine's own, and launching a prefill. Steps with prompts
+    run without captured graphs, so their launches cost many times those of a decode step."""
+    k = replica.constants
+    return k.ttft_fixed + k.ttft_launches * launch_time(*replica[:3], k)
+
+
 def _chunks(tokens: Column, constants: ServingConstants) -> Column:
     return np.maximum(np.ceil(np.asarray(tokens, dtype=float) / constants.chunk), 1.0)
 
@@ -152,7 +159,7 @@ def at_concurrency(
     k = replica.constants
     waits = np.where((np.asarray(replica.plan.dp) > 1), k.dp_wait, 0.5) * tpot
     collision = busy / 2.0 / (1.0 - busy / 2.0) * marginal
-    first = k.ttft_fixed + k.ttft_prefill * own + waits + collision + k.slot * c / replica.plan.dp
+    first = fixed_delay(replica) + k.ttft_prefill * own + waits + collision + k.slot * c / replica.plan.dp
     burst = bursts * k.burst * np.maximum(c - 1.0, 0.0) * marginal
     queue = np.maximum(c / room - 1.0, 0.0) * output * tpot
     ttft = soft_maximum(first + burst, queue, k.sharpness)
@@ -235,7 +242,7 @@ def disaggregated(
     own, marginal = prefill_time(pools.prefill, lengths.input), prompt_time(pools.prefill, lengths.input)
     per_prompt = marginal / pools.prefill_workers
     each = c / pools.decode_workers
-    fixed = k.open_fixed * k.ttft_fixed + own + k.transfer + k.slot * each / pools.decode.plan.dp
+    fixed = k.open_fixed * fixed_delay(pools.prefill) + own + k.transfer + k.slot * each / pools.decode.plan.dp
     burst = bursts * k.burst * np.maximum(c - 1.0, 0.0) * per_prompt
     batch, ttft = np.minimum(each, room), fixed
     for _ in range(2 * _PASSES):

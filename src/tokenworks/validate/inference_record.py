@@ -16,7 +16,7 @@ from tokenworks.catalog import resolve
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.language import Text, text
 from tokenworks.perf.serving import Lengths, Replica
-from tokenworks.perf.serving_constants import ServingConstants, engine_family, watts_per_teraflop
+from tokenworks.perf.serving_constants import ServingConstants, engine_family, release_of, watts_per_teraflop
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.records import Chip, Hardware, World
 from tokenworks.workload import Architecture
@@ -55,6 +55,7 @@ class Run:
 
     replica: Replica
     engine: str
+    release: str
     planned: bool
     width: int | None
     chips: int | None
@@ -122,13 +123,14 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     chip = find_chip(world, box)
     arch = model(record, world)
     engine = words(record, "engine") or assumed.take("engine", "vllm", text("the engine most used"))
-    hardware = describe(chip, box)
+    hardware, release = describe(chip, box), release_of(words(record, "engine_version"))
     constants = ServingConstants.from_calibration(
         world.calibration["serving"],
         hardware.generation,
         hardware.vendor,
         engine,
         power=watts_per_teraflop(hardware),
+        release=release,
     )
     weights = precision(record, arch, hardware, assumed)
     kv = cache_precision(record, weights, assumed)
@@ -146,6 +148,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     return Run(
         replica=Replica(arch, hardware, plan, constants),
         engine=engine,
+        release=release,
         planned=split is not None and not free,
         width=int(plan.chips) if free else None,
         chips=chips,
