@@ -229,7 +229,7 @@ def _launches(work: LayerWork, how: tuple[Arithmetic, Arithmetic], constants: Se
     launch = launch + constants.launch_moe * (work.experts > 0) + constants.launch_latent * work.latent
     launch = launch + constants.launch_recurrent * work.recurrent
     share = {8: constants.launch_quantise_8, 4: constants.launch_quantise_4}
-    outside, inside = (share.get(h.bits, 0.0) for h in how)
+    outside, inside = (share.get(h.bits, 0.0) if h.scaled else 0.0 for h in how)
     dense = work.dense_sharded + work.dense_replicated > 0.0 and not work.experts
     return launch + 2.0 * ((work.attention is not None) + dense) * outside + 2.0 * (work.experts > 0) * inside
 

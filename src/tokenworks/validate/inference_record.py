@@ -132,7 +132,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
         power=watts_per_teraflop(hardware),
         release=release,
     )
-    weights = precision(record, arch, hardware, assumed)
+    weights = precision(record, arch, world, assumed)
     kv = cache_precision(record, weights, assumed)
     chips = whole(box, "n_chips")
     split = record.get("parallelism")
@@ -254,14 +254,17 @@ def model(record: Mapping[str, Any], world: World) -> Architecture:
     return workload.read(found.config, found.id)
 
 
-def precision(record: Mapping[str, Any], arch: Architecture, hardware: Hardware, assumed: Assumed) -> str:
-    """Precision of the weights; absent: that of the published checkpoint."""
+def precision(record: Mapping[str, Any], arch: Architecture, world: World, assumed: Assumed) -> str:
+    """Precision of the weights; absent: that of the published checkpoint. 8-bit floats of makers
+    that publish checkpoints scaled by block (`block_scaled` of the calibration) are taken as such."""
     given = words(record, "weight_precision")
     if given is None:
         return str(assumed.take("weight_precision", arch.weight_precision, text("that of the published checkpoint")))
     if given.casefold() not in _PRECISIONS:
         raise not_allowed("weight_precision", given, _PRECISIONS)
-    return _PRECISIONS[given.casefold()]
+    found = _PRECISIONS[given.casefold()]
+    maker = (words(record, "model") or "").partition("/")[0].casefold() if isinstance(record.get("model"), str) else ""
+    return "fp8_block" if found == "fp8" and maker in world.calibration["serving"]["block_scaled"] else found
 
 
 def cache_precision(record: Mapping[str, Any], weights: str, assumed: Assumed) -> str:
