@@ -84,6 +84,7 @@ class ServingConstants:
     compute_16: Column
     compute_8: Column
     compute_4: Column
+    scaled_8: Column
     bandwidth: Column
     cache_bandwidth: Column
     prefill_attention: Column

@@ -134,9 +134,11 @@ _Place = tuple[Hardware, ServingPlan, ServingConstants]
 
 
 def product_rate(work: Arithmetic, constants: ServingConstants) -> Column:
-    """Sustained FLOP/s of a product: peak times the share of its bits, less for narrow weights."""
+    """Sustained FLOP/s of a product: peak times the share of its bits, less for narrow weights and for
+    8 bits with a scale per block."""
     share = {4: constants.compute_4, 8: constants.compute_8}.get(work.bits, constants.compute_16)
-    return work.peak * share * (constants.weight_only if work.narrow else 1.0)
+    scaled = constants.scaled_8 if work.scaled and work.bits == 8 else 1.0
+    return work.peak * share * scaled * (constants.weight_only if work.narrow else 1.0)
 
 
 def _projections(sheet: _Sheet, work: LayerWork, how: Arithmetic, place: _Place, size: tuple[Column, int]) -> None:
