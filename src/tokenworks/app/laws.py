@@ -12,7 +12,7 @@ import click
 from tokenworks import catalog, deliver, files, scenario
 from tokenworks import law as rules
 from tokenworks.app.options import Options, common, options, read_day
-from tokenworks.app.whatifs import chosen
+from tokenworks.app.scenarios import chosen
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.quote.request import KINDS
 from tokenworks.records import Buyer, Shipment, Verdict, World

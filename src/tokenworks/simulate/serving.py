@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
 from tokenworks.records import Floats
-from tokenworks.simulate import engine
 from tokenworks.simulate.requests import Requests
 from tokenworks.simulate.tables import StepTable
+
+if TYPE_CHECKING:
+    from tokenworks.simulate import engine
+else:
+    engine = Deferred("tokenworks.simulate.engine")  # numba takes half a second to load
 
 WATCHED = 64  # times at which the queue and the cache are looked at
 FEW = 5000  # requests up to which the plain function is as quick as loading the compiled one

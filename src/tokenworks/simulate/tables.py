@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
-from tokenworks.simulate import engine
+
+if TYPE_CHECKING:
+    from tokenworks.simulate import engine
+else:
+    engine = Deferred("tokenworks.simulate.engine")  # numba takes half a second to load
 
 _PER_OCTAVE = 4  # grid points per doubling
 
