@@ -57,11 +57,11 @@ def test_a_fact_that_nobody_published_is_named_and_can_be_assumed() -> None:
 
 def test_a_chip_of_which_its_maker_said_little_is_judged_on_stated_assumptions() -> None:
     chip = ("--chip", "amd-mi308x", "--chip", "hygon-k100-ai")
-    bare, hygon = asked("qwen3-32b", *SERVE, *chip)["tables"][0]["chips"]
+    bare, hygon = asked("qwen3-30b-a3b", *SERVE, *chip)["tables"][0]["chips"]
     assert "peak_bf16" in bare["missing"]
     assert hygon["serve"] is None
     scenarios = ("--scenario", "mi308x-filled", "--scenario", "home-made-chips-filled")
-    table = asked("qwen3-32b", *SERVE, *chip, *scenarios)["tables"][0]
+    table = asked("qwen3-30b-a3b", *SERVE, *chip, *scenarios)["tables"][0]
     filled, hygon = table["chips"]
     assert filled["serve"]["per_million_tokens_usd"] > 0
     assert table["facts"]["chips/amd-mi308x/peak_bf16"]["assumed"]
