@@ -62,6 +62,22 @@ def test_dates_side_by_side() -> None:
     assert [r["chip"] for r in late["chips"]] == ["huawei-ascend-910c"]
 
 
+def test_parallel_degrees_are_judged_against_those_of_the_cheapest_chip() -> None:
+    rows = asked("qwen3-32b", *SERVE, "--chip", "nvidia-h20", "--chip", "huawei-ascend-910c")["tables"][0]["chips"]
+    cheapest = min(rows, key=lambda r: r["serve"]["per_million_tokens_usd"])
+    assert cheapest["degrees"] == []
+    for row in rows:
+        for change in row["degrees"]:
+            assert change["like"] == cheapest["chip"]
+            assert change["there"] == {n: cheapest["serve"]["parallelism"][n] for n in change["there"]}
+            assert change["here"] == {n: row["serve"]["parallelism"][n] for n in change["here"]}
+            assert change["to"] == row["serve"]["per_million_tokens_usd"]
+            if change["from"] is not None:
+                assert change["from"] >= change["to"] * (1 - 1e-12)  # its own best is no dearer
+                assert change["gain"] == pytest.approx(1 - change["to"] / change["from"])
+    assert any(r["degrees"] for r in rows)
+
+
 @pytest.mark.parametrize(("language", "word"), [("en", "How to read this"), ("zh-Hant", "如何解讀")])
 def test_in_words(language: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["porting", "qwen3-32b", *SERVE, "--chip", "huawei-ascend-910c", "--lang", language]

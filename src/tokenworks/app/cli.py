@@ -26,9 +26,9 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "quote": ("tokenworks.app.quoting", "quote", "Answer a request file with lawful, priced designs."),
         "explain": (
-            "tokenworks.app.quoting",
+            "tokenworks.app.explaining",
             "explain",
-            "Formula, inputs and sources of a figure of a quote.",
+            "Formula, inputs and sources of a figure of an answer.",
         ),
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),

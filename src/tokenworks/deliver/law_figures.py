@@ -6,8 +6,8 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from tokenworks.deliver import words
 from tokenworks.deliver.sheets import safe
@@ -111,7 +111,7 @@ def _legend(top: int, say: Translator) -> list[str]:
 def _page(width: int, height: int, title: str, body: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label={quoteattr(title)} font-family="sans-serif" font-size="12">'
+        f'aria-label="{escape(title)}" font-family="sans-serif" font-size="12">'
         f"<title>{escape(title)}</title>" + "\n".join(body) + "</svg>\n"
     )
 

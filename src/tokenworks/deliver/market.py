@@ -21,6 +21,12 @@ WHAT: Mapping[str, Text] = {
     "time_s": text("time of all jobs"),
     "revenue_moved_usd": text("revenue that moves"),
 }
+MEASURE: Mapping[str, Text] = {
+    "sales_open": text("sold while allowed"),
+    "sales_barred": text("sold while barred"),
+    "lost": text("lost to the rule"),
+    "charge": text("charge on stock"),
+}
 
 
 def market(answer: Mapping[str, Any], say: Translator) -> str:
@@ -31,12 +37,14 @@ def market(answer: Mapping[str, Any], say: Translator) -> str:
 def market_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
     """Who sells, who buys, who goes without, and what the difference costs."""
     found: list[Block] = [_head(answer, say)]
+    found.append(_sales(answer, say))
     found.append(_table(say("Vendors"), answer["vendors"], ("revenue_usd", "chips"), say))
     found.append(_table(say("Countries"), answer["countries"], ("spend_usd", "chips", "training_flops"), say))
     unmet = {k: v for k, v in answer["unmet"].items() if max(v["jobs"]["a"], v["jobs"]["b"]) > 1e-6}
     found.append(_table(say("Unmet demand"), unmet, ("jobs",), say))
     names = tuple(n for n in answer["price_of_rule"] if n != "time_s")
     found.append(_table(say("Price of the rule"), {say("all buyers"): answer["price_of_rule"]}, names, say))
+    found += [_published(answer["published"], say), _distance(answer["published"], say)]
     return [b for b in found if (b.rows if isinstance(b, Table) else b.lines)]
 
 
@@ -54,7 +62,57 @@ def _head(answer: Mapping[str, Any], say: Translator) -> Lines:
                      n=f"{answer['draws']:,}"))  # fmt: skip
     if answer["supply_unknown"]:
         lines.append(say("No published supply, so not limited: {chips}", chips=", ".join(answer["supply_unknown"])))
+    vendor = next(iter(answer["vendors"]), None)
+    if vendor is not None:
+        lines.append(words.ask(f"/vendors/{vendor}/revenue_usd/b", say))
     return Lines(say("Market"), tuple(lines))
+
+
+def _sales(answer: Mapping[str, Any], say: Translator) -> Table:
+    """Who buys what in either world."""
+    rows = []
+    for buyer in answer["demand"]:
+        cells = []
+        for side in ("a", "b"):
+            mine = [s for s in answer[side]["sales"] if s["buyer"] == buyer["name"]]
+            cells.append("; ".join(_sold(s, say) for s in mine) or say("nothing"))
+        rows.append((buyer["name"], buyer["where"], f"{buyer['copies']:,.0f}", *cells))
+    head = (say("buyers"), say("country"), say("jobs asked"), say("in a"), say("in b"))
+    return Table(say("Who buys what"), head, tuple(rows))
+
+
+def _sold(sale: Mapping[str, Any], say: Translator) -> str:
+    return say("{jobs} jobs on {chips} x {chip}", jobs=f"{sale['jobs']:,.4g}", chips=f"{sale['chips']:,.0f}",
+               chip=sale["chip"])  # fmt: skip
+
+
+def _published(rows: Sequence[Mapping[str, Any]], say: Translator) -> Table:
+    """The market beside what vendors published."""
+    head = (say("chip"), say("period"), say("what"), say("published"), say("this market"), say("of it"),
+            say("chips at this price"), say("supply a quarter"), say("note and source"))  # fmt: skip
+    found = []
+    for r in rows:
+        nothing = say("not compared") if r["measure"] == "charge" else say("not offered")
+        found.append((
+            r["chip"], f"{r['from']} - {r['to']}", words.word(MEASURE, r["measure"], say), units.money(r["published"]),
+            nothing if r["model"] is None else units.money(r["model"]),
+            "-" if r["ratio"] is None else f"{r['ratio']:.0%}",
+            "-" if not r["implied_chips"] else f"{r['implied_chips']:,.0f}",
+            "-" if r["supply"] is None else f"{r['supply']:,.0f}", f"{r['note']} ({r['source']})",
+        ))  # fmt: skip
+    return Table(say("Beside what was published"), head, tuple(found))
+
+
+def _distance(rows: Sequence[Mapping[str, Any]], say: Translator) -> Lines:
+    """How to read the distance."""
+    if not rows:
+        return Lines("", ())
+    return Lines(say("How far, and why"), (
+        say("The demand here is illustrative: a share other than 100 % says how far its size is from the real one."),
+        say("What does not hang on our demand: revenue over price, beside the supply that the market data assume."),
+        say("A charge is stock and commitments that lay ready: a bound, not sales, and compared with nothing."),
+        say("Published figures count boards and what is sold with them; this market counts chips alone."),
+    ))  # fmt: skip
 
 
 def _table(title: str, rows: Mapping[str, Any], names: Sequence[str], say: Translator) -> Table:

@@ -7,10 +7,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import xlsxwriter
-
+from tokenworks.deferred import Deferred
 from tokenworks.language import Translator
 
+_XLSXWRITER = Deferred("xlsxwriter")  # only files need it
 HEAD = ("item", "quantity", "unit price (USD)", "low (USD)", "high (USD)", "sum (USD)", "assumed", "source")
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
@@ -50,7 +50,7 @@ def as_xlsx(design: Mapping[str, Any], say: Translator) -> bytes:
     """A workbook with one sheet; text cells are strings, never formulas or links."""
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(out, options) as book:
+    with _XLSXWRITER.Workbook(out, options) as book:
         book.set_properties({"title": "Tokenworks"})
         sheet = book.add_worksheet("BOM")
         for i, row in enumerate(rows(design, say)):

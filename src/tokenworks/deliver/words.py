@@ -154,3 +154,8 @@ def name(design: Mapping[str, Any], designs: Sequence[Mapping[str, Any]]) -> str
     chip = str(design["chip_name"]).partition(" (")[0]
     system = str(design["system_name"]).partition(" (")[0].partition(" / ")[0]
     return f"{chip}, {system}"
+
+
+def ask(example: str, say: Translator) -> str:
+    """How a reader asks a figure for its formula and sources."""
+    return say("Ask any number: with --format json, then tokenworks explain ANSWER.json {example}", example=example)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tokenworks import scenario
 from tokenworks.law.item import tpp
+from tokenworks.quote.design import design_id
 from tokenworks.quote.story import problems, resolved
 from tokenworks.quote.uncertain import speed_of
 from tokenworks.records import Designs, Fact, Request, Train, Verdict, World
@@ -25,7 +26,7 @@ class Bid:
     """One way for one buyer to do its job. chips, total (USD over the horizon) and revenue (USD that the chips cost,
     NaN unknown) are of one buyer. policy: the review policy that stands before the sale, None where none does.
     compute: TPP of all chips; flops: training FLOP/s delivered. speed: low and high of measured over predicted time;
-    price: low and high of the chip's price over its value."""
+    price: low and high of the chip's price over its value. design: its id, of every job; priced: the chip's price."""
 
     chip: str
     vendor: str
@@ -38,6 +39,8 @@ class Bid:
     policy: str | None
     speed: tuple[float, float]
     price: tuple[float, float]
+    design: str = ""
+    priced: Fact | None = None
 
 
 def bids(request: Request, world: World) -> tuple[Bid, ...]:
@@ -58,7 +61,7 @@ def _together(parts: list[Bid]) -> Bid:
         first.chip, first.vendor, sum(p.chips for p in parts), sum(p.total for p in parts),
         sum(p.revenue for p in parts), max(p.time for p in parts), sum(p.compute for p in parts),
         sum(p.flops for p in parts), next((p.policy for p in parts if p.policy is not None), None), first.speed,
-        first.price,
+        first.price, " + ".join(p.design for p in parts), first.priced,
     )  # fmt: skip
 
 
@@ -74,7 +77,8 @@ def _of_job(problem: Problem, world: World) -> dict[str, Bid]:
         offer = problem.offers[int(d["system"][row])]
         if offer.chip.id not in found:
             verdict = state.verdicts[int(d["system"][row]), int(d["chips"][row])]
-            found[offer.chip.id] = _bid(problem, world, d.take(np.array([row])), (offer, verdict))
+            one = _bid(problem, world, d.take(np.array([row])), (offer, verdict))
+            found[offer.chip.id] = replace(one, design=design_id(state, int(row)))
     return found
 
 
@@ -99,6 +103,7 @@ def _bid(problem: Problem, world: World, one: Designs, by: tuple[Offer, Verdict]
         policy_of(verdict, STANDINGS[int(one["standing"][0])]),
         (speed.low or 1.0, speed.high or 1.0),
         _spread(price),
+        priced=price,
     )
 
 

@@ -32,6 +32,12 @@ def of_place(world: World, where: str) -> dict[str, Fact]:
     return found | {f"constants/{name}": world.constants[name] for name in CONSTANTS}
 
 
+def of_prices(world: World, offer: Offer) -> dict[str, Fact]:
+    """What an offer costs to buy and to rent."""
+    keys = (f"{offer.system.id}/purchase", f"{offer.chip.id}/purchase", f"{offer.chip.id}/rent")
+    return {f"prices/{key}": world.prices[key] for key in keys if key in world.prices}
+
+
 def plain(fact: Fact) -> Mapping[str, Any]:
     """A fact as JSON."""
     return {

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-D = r"/designs/(?P<n>\d+)"
+DESIGN = r"/designs/(?P<n>\d+)"  # a whole design, wherever it stands in an answer (explain.py)
+D = DESIGN
 STUDY = "calibration/training.yaml and fitted.yaml: published training runs (catalog/data/runs)"
 SERVING = "calibration/serving.yaml: fitted on 1,792 serving points and 577 throughput runs"
 PLACE = ("fact:sites/{where}/electricity_price",)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenworks.errors import BadRequest, UnknownFact, nearest
 from tokenworks.records import Entry, Fact, World
-from tokenworks.scenario.read import ACTUAL, Change, Scenario, read
+from tokenworks.scenario.read import ACTUAL, Change, Scenario, read, same_days
 
 ENTRIES = ("chips", "systems", "switches", "nics", "optics", "sites")
 NEVER = {
@@ -70,6 +70,7 @@ def differences(world: World, scenario: Scenario) -> tuple[Difference, ...]:
 
 def _walk(world: World, scenario: Scenario) -> tuple[World, tuple[Difference, ...]]:
     found: list[Difference] = []
+    seen: dict[str, Change] = {}
     for change in scenario.changes:
         if change.kind != "rule" and not change.holds(world.date):
             continue
@@ -77,6 +78,7 @@ def _walk(world: World, scenario: Scenario) -> tuple[World, tuple[Difference, ..
         if not more:
             raise BadRequest("names nothing that the catalog holds on {date}: '{value}'", field=change.where,
                              value=change.target, date=world.date)  # fmt: skip
+        _no_overlap(seen, change, more)
         found += more
     if not scenario.changes:
         return world, ()
@@ -85,8 +87,30 @@ def _walk(world: World, scenario: Scenario) -> tuple[World, tuple[Difference, ..
     return replace(world, catalog=digest, scenarios=(*world.scenarios, scenario.name)), tuple(found)
 
 
+def _no_overlap(seen: dict[str, Change], change: Change, found: Iterable[Difference]) -> None:
+    """Two changes of a scenario that come down to the same thing, by wildcards or `only`, may not meet in time."""
+    if change.action == "add":
+        return
+    for each in found:
+        before = seen.get(each.target)
+        if before is not None and before is not change and same_days(before, change):
+            raise BadRequest("changes the same as {other} on the same days", field=change.where, other=before.where)
+        seen[each.target] = change
+
+
+def _as(old: Any, change: Change) -> None:
+    """What stands as a number can only be made a number. Raises BadRequest."""
+    number = isinstance(old, int | float) and not isinstance(old, bool)
+    read = isinstance(change.value, int | float) and not isinstance(change.value, bool)
+    if number != read and (number or change.action == "scale"):
+        raise BadRequest("expected a number, read '{value}'", field=change.where,
+                         value=change.value if number else old)  # fmt: skip
+
+
 def _new(fact: Fact | None, change: Change) -> Fact:
-    """The fact that a change makes: scaled with its range, or set."""
+    """The fact that a change makes: scaled with its range, or set. Raises BadRequest where it cannot be."""
+    if fact is not None:
+        _as(fact.value, change)
     if change.action == "scale":
         assert fact is not None  # callers scale only what is there
         low, high = (None if x is None else x * change.value for x in (fact.low, fact.high))
@@ -111,6 +135,11 @@ def _facts(world: World, change: Change) -> tuple[World, list[Difference]]:
     if kind not in ENTRIES or not which or not name:
         raise BadRequest("expected a path such as {example}", field=change.where, example="sites/JP/carbon_intensity")
     entries: dict[str, Entry] = dict(getattr(world, kind))
+    known = {fact for entry in entries.values() for fact in entry.facts}
+    if not any(fnmatchcase(fact, name) for fact in known):
+        close = nearest(name, sorted(known)) or ", ".join(sorted(known)[:12])
+        raise BadRequest("no entry of {kind} has a fact '{value}'; nearest: {nearest}", field=change.where, kind=kind,
+                         value=name, nearest=close)  # fmt: skip
     found = []
     for key, entry in entries.items():
         old = entry.facts.get(name)
@@ -158,6 +187,7 @@ def _market(world: World, change: Change) -> tuple[World, list[Difference]]:
     for key, old in rows.items():
         if not fnmatchcase(key, pattern):
             continue
+        _as(old["value"], change)
         value = old["value"] * change.value if change.action == "scale" else change.value
         factor = change.value if change.action == "scale" else 1.0
         ends = {end: old[end] * factor for end in ("low", "high") if end in old and change.action == "scale"}

@@ -166,7 +166,7 @@ def _no_overlap(changes: tuple[Change, ...]) -> None:
     """Two changes of the same thing may not hold on the same day, unless they set different fields of a rule."""
     for i, one in enumerate(changes):
         for other in changes[i + 1 :]:
-            if one.kind == other.kind and one.action != "add" and _meet(one, other) and _same_days(one, other):
+            if one.kind == other.kind and one.action != "add" and _meet(one, other) and same_days(one, other):
                 raise BadRequest("changes the same as {other} on the same days", field=other.where, other=one.where)
 
 
@@ -179,6 +179,7 @@ def _meet(one: Change, other: Change) -> bool:
     return fnmatchcase(one.target, other.target) or fnmatchcase(other.target, one.target)
 
 
-def _same_days(one: Change, other: Change) -> bool:
+def same_days(one: Change, other: Change) -> bool:
+    """Whether two changes hold on a day together."""
     last, first = dt.date.max, dt.date.min
     return (one.since or first) <= (other.until or last) and (other.since or first) <= (one.until or last)

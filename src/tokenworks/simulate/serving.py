@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
 from tokenworks.records import Floats, Ints
 from tokenworks.simulate import columns as at
-from tokenworks.simulate import loop
 from tokenworks.simulate.columns import Clock, Farmyard, State
 from tokenworks.simulate.farm import (
     ROUTERS,
@@ -32,11 +32,16 @@ from tokenworks.simulate.farm import (
     rules_of,
     steps_of,
 )  # fmt: skip
-from tokenworks.simulate.rare import rare_event
 from tokenworks.simulate.requests import Requests
 from tokenworks.simulate.rows import empty_work, refill, staying
 from tokenworks.simulate.tables import StepTable
 from tokenworks.simulate.tally import Level, Tally, spread
+
+if TYPE_CHECKING:
+    from tokenworks.simulate import loop, rare
+else:
+    loop = Deferred("tokenworks.simulate.loop")  # numba takes half a second to load
+    rare = Deferred("tokenworks.simulate.rare")
 
 __all__ = [
     "ROUTERS", "Engine", "Failures", "Farm", "Level", "Machines", "Part", "Prefill", "Result", "Scaling",
@@ -154,7 +159,7 @@ def _on(run: Any, yard: Farmyard, clock: Clock, watch: Any, more: bool) -> Clock
     """Run on, through the rare events."""
     clock = run(yard, clock, watch, more)
     while clock.rare:
-        clock = run(yard, rare_event(yard, clock), watch, more)
+        clock = run(yard, rare.rare_event(yard, clock), watch, more)
         if yard.s.counts[at.FAILURES] > FAILURES_MAX:
             raise BadRequest("failures come faster than requests can be served", field="failures")
     return clock

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
 from tokenworks.simulate.columns import Steps
-from tokenworks.simulate.structures import step_time
+
+if TYPE_CHECKING:
+    from tokenworks.simulate import structures
+else:
+    structures = Deferred("tokenworks.simulate.structures")  # numba takes half a second to load
 
 _PER_OCTAVE = 4  # grid points per doubling
 
@@ -27,7 +32,7 @@ class StepTable:
 
     def __call__(self, batch: int, context: float, prompt: int) -> float:
         """Seconds of one step."""
-        return float(step_time(stacked([self]), 0, batch, context, prompt))
+        return float(structures.step_time(stacked([self]), 0, batch, context, prompt))
 
 
 def stacked(tables: Sequence[StepTable]) -> Steps:
