@@ -85,9 +85,9 @@ def check(
         destination=known_country(world, destination, "--to"),
         on=read_day(day, "--on"),
         ship_from=None if ship_from is None else known_country(world, ship_from, "--from"),
-        exporter=exporter,
+        exporter=None if exporter is None else rules.exporter_of("--exporter", exporter, world.law),
         buyer=Buyer(buyer_kind, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), buyer),
-        use=end_use,
+        use=None if end_use is None else rules.use_of("--use", end_use, world.law),
         quantity=quantity,
     )
     verdict = rules.judge(shipment, world)
@@ -142,6 +142,8 @@ def timeline(
     keys = [catalog.resolve(world, "chips", chip, "--chip") for chip in chips]
     place = known_country(world, destination, "--to")
     buyer = Buyer(None, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), None)
+    if exporter is not None:
+        exporter = rules.exporter_of("--exporter", exporter, world.law)
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
     rows: list[Any] = []
     spoken: list[Any] = []  # the same, its reasons still to be translated
