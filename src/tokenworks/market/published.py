@@ -21,7 +21,7 @@ def compared(
 ) -> list[Mapping[str, Any]]:
     """A line a published figure of a country that somebody buys in, whose period is near the demand's.
 
-    model: the market's figure, USD, None where the two worlds show nothing to set beside; ratio: model / published, None
+    model: the market's figure, USD, None where the worlds show nothing to set beside; ratio: model / published, None
     where either is missing or nothing was published to divide by; implied_chips: published revenue / the chip's price
     there; supply: what the market data let the vendor deliver in a quarter. The demand is illustrative: a ratio says
     how far its size is from the real one.
