@@ -34,7 +34,7 @@ def explanation(answer: Mapping[str, Any], say: Translator) -> str:
     ]
     if answer["low"] is not None:
         lines.append(say("80 % interval: {low} to {high}", low=answer["low"], high=answer["high"]))
-    elif answer["kind"] == "derived":
+    elif answer["kind"] == "derived" and answer["design"] is not None:
         lines.append(say("no interval yet: none has been earned on runs outside the fit"))
     rows = [
         (i["name"], i["value"] if not isinstance(i["value"], Mapping) else "", i.get("source", ""))
