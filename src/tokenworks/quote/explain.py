@@ -58,8 +58,8 @@ def explain(content: Mapping[str, Any], pointer: str, book: Book = QUOTE) -> Map
     """Explain the figure at an RFC 6901 pointer. Raises BadRequest where nothing stands there.
 
     The answer: figure, value, unit, kind (given | derived | measured | assumed), meaning, formula, inputs
-    [{name, pointer, value, ...}], sources, low, high; `same_as` where the figure stands elsewhere in the answer, `design`
-    where it is a design's: their pointers.
+    [{name, pointer, value, ...}], sources, low, high; `same_as`, where the figure stands elsewhere in the answer, and
+    `design`, where it is a design's: their pointers.
     """
     value = resolve(content, pointer)
     target = _linked(content, pointer, book)
