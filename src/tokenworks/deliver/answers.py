@@ -34,7 +34,7 @@ def explanation(answer: Mapping[str, Any], say: Translator) -> str:
     ]
     if answer["low"] is not None:
         lines.append(say("80 % interval: {low} to {high}", low=answer["low"], high=answer["high"]))
-    elif answer["kind"] == "derived":
+    elif answer["kind"] == "derived" and answer["design"] is not None:
         lines.append(say("no interval yet: none has been earned on runs outside the fit"))
     rows = [
         (i["name"], i["value"] if not isinstance(i["value"], Mapping) else "", i.get("source", ""))
@@ -107,12 +107,12 @@ def verdicts(answer: Mapping[str, Any], say: Translator) -> str:
 
 
 def timeline(answer: Mapping[str, Any], say: Translator) -> str:
-    """When a verdict changed."""
+    """When a verdict changed; reasons that are templates are said in the reader's language."""
     found: list[Block] = []
     for one in answer["timelines"]:
         rows = [
-            (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say), "; ".join(v["reasons"]),
-             "; ".join(c["rule"] for c in v["citations"]))
+            (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say),
+             "; ".join(say.say(r) for r in v["reasons"]), "; ".join(c["rule"] for c in v["citations"]))
             for v in one["verdicts"]
         ]  # fmt: skip
         named = say("{chip} to {to}", chip=one["chip"], to=answer["to"])

@@ -220,7 +220,8 @@ def _sure(d: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
             (say("80 % interval: {what}", what=say("total")), say("{low} to {high}", low=said[0], high=said[1]))
         )
     if rows and d.get("bars"):
-        rows.append((say("from"), say("{n} published runs: {kind}", n=d["bars"]["runs"], kind=d["bars"]["class"])))
+        kind = words.evidence(d["bars"]["class"], say)
+        rows.append((say("from"), say("{n} published runs: {kind}", n=d["bars"]["runs"], kind=kind)))
     return rows
 
 

@@ -14,6 +14,20 @@ STANDING: Mapping[str, Text] = {
     "barred": text("barred"),
     "apart": text("open"),
 }
+EVIDENCE: Mapping[str, Text] = {
+    "chip seen": text("chip seen"),
+    "chip family seen": text("chip family seen"),
+    "chip not seen": text("chip not seen"),
+    "software seen": text("software seen"),
+    "software not seen": text("software not seen"),
+    "dense": text("dense"),
+    "mixture or hybrid": text("mixture or hybrid"),
+    "all stated": text("all stated"),
+    "something assumed": text("something assumed"),
+    "one batch": text("one batch"),
+    "most tokens": text("most tokens"),
+    "requests in flight": text("requests in flight"),
+}
 LICENCE: Mapping[str, Text] = {
     "none": text("no licence needed"),
     "exception": text("licence exception"),
@@ -120,6 +134,15 @@ def duration(seconds: float, say: Translator) -> str:
 def word(table: Mapping[str, Text], key: Any, say: Translator) -> str:
     """The word for an enum value; the value itself where there is none."""
     return say.say(table[key]) if key in table else "" if key is None else str(key)
+
+
+def evidence(kind: Any, say: Translator) -> str:
+    """A class of evidence, which names its traits one after another, in the reader's language.
+
+    >>> evidence("chip seen, dense", Translator("en"))
+    'chip seen, dense'
+    """
+    return say(", ").join(word(EVIDENCE, each, say) for each in str(kind or "").split(", ") if each)
 
 
 def sentence(value: Mapping[str, Any], say: Translator) -> str:

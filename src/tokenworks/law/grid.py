@@ -150,8 +150,10 @@ class _Tables:
 
     def _columns(self, asked: Cells, at: Codes) -> tuple[Codes, ...]:
         v, c = asked.values, asked.codes
-        pairs = [(chip, n) for chip in v["chip"] for n in v["quantity"]]
-        thing = self._table(pairs, self._item)[at, c["chip"] * len(v["quantity"]) + c["quantity"]]
+        # only the pairs that are asked about: chips x quantities can be hundreds of times as many
+        asked_pairs, place = np.unique(c["chip"] * len(v["quantity"]) + c["quantity"], return_inverse=True)
+        pairs = [(v["chip"][k // len(v["quantity"])], v["quantity"][k % len(v["quantity"])]) for k in asked_pairs]
+        thing = self._table(pairs, self._item)[at, place.reshape(-1)]
         to = self._table(v["destination"], self._country)[at, c["destination"]]
         stated = np.array([h is not None for h in v["headquarters"]])[c["headquarters"]]
         owner = np.where(stated, self._table(v["headquarters"], self._country)[at, c["headquarters"]], to)
