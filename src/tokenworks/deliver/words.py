@@ -44,6 +44,18 @@ POLICY: Mapping[str, Text] = {
     "gp10_risk": text("US risk: General Prohibition 10"),
     "granted": text("granted"),
 }
+# Lists of the Consolidated Screening List, by what their source's name contains.
+LISTS: Mapping[str, Text] = {
+    "Entity List": text("Entity List"),
+    "Military End User": text("Military End-User List"),
+    "Denied Persons": text("Denied Persons List"),
+    "Unverified": text("Unverified List"),
+    "Specially Designated Nationals": text("Specially Designated Nationals"),
+    "Nonproliferation Sanctions": text("Nonproliferation Sanctions"),
+    "ITAR Debarred": text("ITAR Debarred"),
+    "Foreign Sanctions Evaders": text("Foreign Sanctions Evaders"),
+    "Sectoral Sanctions": text("Sectoral Sanctions Identifications"),
+}
 MAKE: Mapping[str, Text] = {"train": text("train"), "serve": text("serve"), "run_on": text("run on a chip")}
 ACQUIRE: Mapping[str, Text] = {"buy": text("buy"), "rent": text("rent")}
 BOUND: Mapping[str, Text] = {
