@@ -55,6 +55,20 @@ def test_a_fact_that_nobody_published_is_named_and_can_be_assumed() -> None:
     assert filled["chips"][0]["serve"]["chips"] > 0
 
 
+def test_a_chip_of_which_its_maker_said_little_is_judged_on_stated_assumptions() -> None:
+    chip = ("--chip", "amd-mi308x", "--chip", "hygon-k100-ai")
+    bare, hygon = asked("qwen3-30b-a3b", *SERVE, *chip)["tables"][0]["chips"]
+    assert "peak_bf16" in bare["missing"]
+    assert hygon["serve"] is None
+    scenarios = ("--scenario", "mi308x-filled", "--scenario", "home-made-chips-filled")
+    table = asked("qwen3-30b-a3b", *SERVE, *chip, *scenarios)["tables"][0]
+    filled, hygon = table["chips"]
+    assert filled["serve"]["per_million_tokens_usd"] > 0
+    assert table["facts"]["chips/amd-mi308x/peak_bf16"]["assumed"]
+    assert hygon["serve"]["per_million_tokens_usd"] is None  # nobody published what a K100 costs
+    assert hygon["serve"]["chip_seconds_per_million_tokens"] > 0
+
+
 def test_dates_side_by_side() -> None:
     days = ("--on", "2024-06-01", "--on", "2025-10-01", "--make", "serve")
     early, late = asked("qwen3-32b", *days, "--chip", "huawei-ascend-910c")["tables"]

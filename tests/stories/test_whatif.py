@@ -9,7 +9,11 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from tokenworks import catalog, deliver, files, scenario
 from tokenworks.app.cli import cli, run
+from tokenworks.catalog import Catalog
+from tokenworks.language import LANGUAGES, Translator
+from tokenworks.quote import compare, inline_models, read_request
 
 ROOT = Path(__file__).resolve().parents[2]
 SHENZHEN = str(ROOT / "examples" / "train-qwen-in-shenzhen.yaml")
@@ -99,6 +103,24 @@ def test_a_scenario_of_ones_own_in_ten_lines(tmp_path: Path) -> None:
     answer = asked(CAR, "--scenario", str(own))
     assert answer["b"]["scenarios"] == ["cheap-power"]
     assert all(c["after"] == pytest.approx(c["before"] / 2) for c in answer["b"]["changes"])
+
+
+SHIPPED = sorted(p.stem for p in (ROOT / "src" / "tokenworks" / "catalog" / "data" / "scenarios").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_scenario_is_told_in_both_languages(facts: Catalog, name: str) -> None:
+    request = read_request(inline_models(files.load(Path(CAR)), Path(CAR).parent))
+    world = catalog.world(facts, request.when)
+    answer = compare(request, world, [], [scenario.named(world, name)])
+    jsonschema.validate(json.loads(files.dump_json(answer)), SCHEMA)
+    assert answer["b"]["changes"]
+    said = [deliver.whatif(answer, Translator(language)) for language in LANGUAGES]
+    assert len(set(said)) == len(LANGUAGES)
+    for words in said:
+        assert name in words
+        assert answer["b"]["changes"][0]["target"] in words
+        assert any(c["source"].split()[0] in words for c in answer["b"]["changes"])
 
 
 @pytest.mark.parametrize(

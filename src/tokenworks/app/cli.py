@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from tokenworks.app.later import later
+from tokenworks.app.usage import misread
 from tokenworks.errors import TokenworksError
 from tokenworks.files import dump_json
 from tokenworks.language import LANGUAGES, Translator
@@ -96,8 +97,12 @@ def run(arguments: list[str]) -> int:
         _report(error, arguments)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        ours = misread(error, arguments)
+        if ours is None:
+            error.show()
+            return error.exit_code
+        _report(ours, arguments)
+        return ours.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

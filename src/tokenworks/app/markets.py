@@ -31,6 +31,8 @@ def market(
 ) -> int:
     """Who sells, who buys and who goes without when a rule changes. REQUESTS: a file of buyers, or world-2025."""
     in_range("--draws", draws, 1, DRAWS_MAX)
+    if output is not None:
+        files.writable(Path(output))
     named = Path(requests).suffix == ""
     document = catalog.shipped_demand(requests) if named else files.load(Path(requests))
     demand = read_demand(document, Path(requests).stem)

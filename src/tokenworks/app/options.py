@@ -15,6 +15,7 @@ import click
 from tokenworks import files
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.language import LANGUAGES, Translator
+from tokenworks.records import World
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("text", "json")
@@ -87,6 +88,14 @@ def read_day(value: str, field: str) -> dt.date:
         return dt.date.fromisoformat(value)
     except ValueError as error:
         raise BadRequest("expected a date such as 2025-05-02, read '{value}'", field=field, value=value) from error
+
+
+def within_rules(day: dt.date, world: World, field: str) -> dt.date:
+    """A day on which the rules of a world are known. Raises BadRequest for one before the first of them."""
+    first = str(world.law["meta"]["known_from"])
+    if day.isoformat() < first:
+        raise BadRequest("'{value}' is before the first rule ({first})", field=field, value=day, first=first)
+    return day
 
 
 def progress(sentence: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tokenworks import catalog, files, scenario
+from tokenworks.app.options import within_rules
 from tokenworks.errors import BadRequest
 from tokenworks.records import World
 from tokenworks.scenario import ACTUAL, Scenario
@@ -18,7 +19,16 @@ stacked = click.option("--scenario", "names", multiple=True, metavar="S", help="
 against = click.option(
     "--against", "others", multiple=True, metavar="S0", help="Compare with this instead of the actual world."
 )
-into = click.option("-o", "folder", default=None, help="Write answer, report and plot here.")
+
+
+def _place(_: click.Context, __: click.Parameter, folder: str | None) -> str | None:
+    """The folder of an answer, refused before the work where nothing could be written into it."""
+    if folder is not None:
+        files.writable(Path(folder) / "answer")
+    return folder
+
+
+into = click.option("-o", "folder", default=None, help="Write answer, report and plot here.", callback=_place)
 
 
 def chosen(world: World, name: str) -> Scenario:
@@ -54,8 +64,9 @@ def chain(world: World, names: Sequence[str]) -> list[Scenario]:
 
 
 def laid(facts: catalog.Catalog, day: dt.date, names: Sequence[str]) -> World:
-    """The world of a day with scenarios laid over it in order."""
+    """The world of a day with scenarios laid over it in order. Raises BadRequest for a day before the first rule."""
     world = catalog.world(facts, day)
+    within_rules(day, world, "--on")
     for each in chain(world, names):
         world = scenario.apply(world, each)
     return world

@@ -88,7 +88,7 @@ def _cost(row: Mapping[str, Any], table: Mapping[str, Any], say: Translator) -> 
         elif one is not None:
             cells += [words.money(one["total_usd"], say), f"{one['chips']:,}", _how(one)]
     bars = next((row[kind]["bars"] for kind in ("train", "serve") if row[kind] is not None and row[kind]["bars"]), None)
-    return (*cells, say("no interval yet") if bars is None else str(bars["class"]))
+    return (*cells, say("no interval yet") if bars is None else words.evidence(bars["class"], say))
 
 
 def _price(value: float | None, say: Translator) -> str:

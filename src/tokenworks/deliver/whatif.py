@@ -8,6 +8,7 @@ from typing import Any
 
 from tokenworks import units
 from tokenworks.deliver import words
+from tokenworks.deliver.energy import energy_blocks
 from tokenworks.deliver.render import as_markdown, as_text
 from tokenworks.deliver.tables import Block, Lines, Table, simple
 from tokenworks.language import Text, Translator, text
@@ -41,6 +42,8 @@ def whatif_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
     """What changes between the worlds, what is gained, lost and changed, and who wins."""
     found: list[Block] = [_worlds(answer, say)]
     found += [_changes(answer[side], side, say) for side in ("a", "b") if answer[side]["changes"]]
+    for side in ("a", "b"):
+        found += [block for ramp in answer[side]["energy"] for block in energy_blocks(ramp, say)]
     found += [
         _moved(answer["gained"], say("Offered in b only"), say),
         _moved(answer["lost"], say("Offered in a only"), say),

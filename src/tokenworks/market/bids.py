@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tokenworks import scenario
+from tokenworks.catalog.world import launched
 from tokenworks.law.item import tpp
 from tokenworks.quote.design import design_id
 from tokenworks.quote.story import problems, resolved
@@ -46,13 +48,22 @@ class Bid:
 def bids(request: Request, world: World) -> tuple[Bid, ...]:
     """The best design of every chip that may be sold to this buyer, cheapest in the preferred criterion first.
 
-    Of a request with several jobs each job's best is added up chip by chip; a chip must do all of them.
+    Of a request with several jobs each job's best is added up chip by chip; a chip must do all of them. A chip that was
+    launched longer ago than vendors go on making one (market/buying.yaml, made_for) is not offered.
     """
     world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
-    jobs = [_of_job(problem, world) for problem in problems(request, world)]
+    jobs = [_of_job(_still_made(problem, world), world) for problem in problems(request, world)]
     common = [chip for chip in jobs[0] if all(chip in job for job in jobs)]
     return tuple(_together([job[chip] for job in jobs]) for chip in common)
+
+
+def _still_made(problem: Problem, world: World) -> Problem:
+    """The job with the offers of chips that are still made."""
+    lag = dt.timedelta(seconds=float(world.constants["launch_lag"].value))
+    longest = dt.timedelta(seconds=float(world.market["buying"]["made_for"]["value"]))
+    made = [o for o in problem.offers if (day := launched(o.chip, lag)) is not None and world.date - day <= longest]
+    return replace(problem, offers=tuple(made))
 
 
 def _together(parts: list[Bid]) -> Bid:
@@ -66,9 +77,11 @@ def _together(parts: list[Bid]) -> Bid:
 
 
 def _of_job(problem: Problem, world: World) -> dict[str, Bid]:
+    found: dict[str, Bid] = {}
+    if not problem.offers:
+        return found
     state = search(problem).state
     d = state.designs
-    found: dict[str, Bid] = {}
     if not len(d):
         return found
     for row in ranked(d, preference(state)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokenworks.quote.energy_book import ENERGY
 from tokenworks.quote.explain import Book, Link
 from tokenworks.quote.figures import Figure
 from tokenworks.quote.whatif import FIGURES
@@ -31,6 +32,7 @@ WHATIF = Book(
             ("/{side}/facts/{key}",),
             "measured",
         ),
+        *ENERGY,
         Figure(
             r"/(?P<side>[ab])/infeasible/nearest/value",
             "as the limit",

@@ -15,6 +15,7 @@ from tokenworks.errors import BadRequest
 from tokenworks.quote.figures import DESIGN, FIGURES, Figure
 
 SCHEMA = "tokenworks/explanation/1"
+NAMES = ("name", "policy", "group", "buyer", "chip", "from")  # what an entry of a list is called by
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def explain(content: Mapping[str, Any], pointer: str, book: Book = QUOTE) -> Map
     """Explain the figure at an RFC 6901 pointer. Raises BadRequest where nothing stands there.
 
     The answer: figure, value, unit, kind (given | derived | measured | assumed), meaning, formula, inputs
-    [{name, pointer, value, ...}], sources, low, high; `same_as` where the figure stands elsewhere in the answer.
+    [{name, pointer, value, ...}], sources, low, high; `same_as`, where the figure stands elsewhere in the answer, and
+    `design`, where it is a design's: their pointers.
     """
     value = resolve(content, pointer)
     target = _linked(content, pointer, book)
@@ -75,6 +77,7 @@ def explain(content: Mapping[str, Any], pointer: str, book: Book = QUOTE) -> Map
         "schema": SCHEMA,
         "figure": pointer,
         "same_as": None if target == pointer else target,
+        "design": place.base or None,
         "value": estimate.get("value", value) if isinstance(value, Mapping) else value,
         "unit": figure.unit,
         "kind": figure.kind,
@@ -202,8 +205,8 @@ def _inputs(place: _Place, name: str) -> Iterator[Mapping[str, Any]]:
         return
     at = filled if filled.startswith(("/", "@")) else f"{place.base}/{filled}"
     if "?" in at:
-        for one in _entries(place, at):
-            yield from _read(place, one, one.rsplit("/", 1)[-1])
+        for one, name in _entries(place, at):
+            yield from _read(place, one, name)
         return
     try:
         at = _followed(place.content, at)
@@ -212,14 +215,16 @@ def _inputs(place: _Place, name: str) -> Iterator[Mapping[str, Any]]:
     yield from _read(place, at, at.rsplit("/", 1)[-1])
 
 
-def _entries(place: _Place, at: str) -> Iterator[str]:
-    """The pointers of `/list?field=value/path`."""
+def _entries(place: _Place, at: str) -> Iterator[tuple[str, str]]:
+    """The pointers of `/list?field=value/path`, and what each is called: by what names its entry, then the path."""
     head, _, tail = at.partition("?")
     condition, _, path = tail.partition("/")
     key, _, wanted = condition.partition("=")
     for i, entry in enumerate(resolve(place.content, head)):
-        if not wanted or str(entry.get(key)) == _decoded(wanted):
-            yield f"{head}/{i}/{path}" if path else f"{head}/{i}"
+        if entry is None or (wanted and str(entry.get(key)) != _decoded(wanted)):
+            continue
+        named = [str(entry[k]) for k in NAMES if entry.get(k)] or [str(i)]
+        yield (f"{head}/{i}/{path}", f"{', '.join(named)}: {path}") if path else (f"{head}/{i}", ", ".join(named))
 
 
 def _read(place: _Place, at: str, name: str) -> Iterator[Mapping[str, Any]]:

@@ -102,7 +102,7 @@ FIGURES: tuple[Figure, ...] = (
            ("predicted/time_s", "fact:constants/serve_horizon")),
     Figure(f"{D}/cost/(capital_usd|known_usd)", "USD", "everything bought; known_usd is the part with a known price",
            "servers + network + storage + building",
-           ("cost/parts/servers_usd", "cost/parts/network_usd", "cost/parts/storage_usd",
+           ("cost/acquire", "cost/parts/servers_usd", "cost/parts/network_usd", "cost/parts/storage_usd",
             "cost/parts/building_usd")),
     Figure(f"{D}/cost/total_usd", "USD", "cost of the job over its horizon",
            "straight-line share of capital + capital charge + energy + operation; or the rent",

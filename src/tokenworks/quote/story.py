@@ -135,7 +135,8 @@ def _known(world: World) -> Mapping[str, Any]:
 
 
 def resolved(request: Request, world: World) -> Request:
-    """Names checked against the catalog; chip families spelt out."""
+    """Names checked against the catalog; chip families spelt out; of the power that a site was promised, what it gets
+    there (all, unless a scenario says less)."""
     first = str(world.law["meta"]["known_from"])
     if request.when.isoformat() < first:
         raise BadRequest("'{value}' is before the first rule ({first})", field="when", value=request.when, first=first)
@@ -149,7 +150,15 @@ def resolved(request: Request, world: World) -> Request:
     chips: list[str] = []
     for i, name in enumerate(request.limits.chips):
         chips += [c for c in catalog.expand(world, "chips", name, f"limits.chips.{i}") if c not in chips]
-    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips)))
+    power = request.limits.power
+    power = None if power is None else power * _delivered(world, where)
+    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips), power=power))
+
+
+def _delivered(world: World, where: str) -> float:
+    """The share of its promised power that a site gets."""
+    share = world.sites[where].get(ground.DELIVERED)
+    return 1.0 if share is None else float(share)
 
 
 def problems(request: Request, world: World) -> list[Problem]:
@@ -362,6 +371,8 @@ def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) 
         why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
         nearest = None
         if value is not None:
+            if limit == "limits.power":  # as a request states it: what was promised
+                value /= _delivered(problem.world, problem.request.where)
             change = Text(
                 "{limit} = {value} would let a design in", (("limit", limit), ("value", _least(limit, value)))
             )

@@ -39,6 +39,7 @@ class Side:
     name: str
     quote: Mapping[str, Any]
     changes: tuple[Mapping[str, Any], ...]
+    energy: tuple[Mapping[str, Any], ...]  # what its scenarios make of a country's power by quarters
     designs: tuple[Mapping[str, Any], ...]
     offers: Mapping[Key, int]  # place in designs
     facts: Mapping[str, Any]
@@ -77,7 +78,9 @@ def compare(request: Request, world: World, one: Iterable[Scenario], other: Iter
 
 def _side(request: Request, world: World, chain: Iterable[Scenario], name: str) -> Side:
     changes: list[Mapping[str, Any]] = []
+    energy: list[Mapping[str, Any]] = []
     for each in chain:
+        energy += scenario.ramps(world, each)
         changes += [asdict(d) for d in scenario.differences(world, each)]
         world = scenario.apply(world, each)
     answer, found = answered(request, world)
@@ -96,7 +99,9 @@ def _side(request: Request, world: World, chain: Iterable[Scenario], name: str) 
     for i, one in enumerate(designs):  # a quote's designs stand best first
         offers.setdefault((one["make"], one["system"]), i)
     prefer = {make(problem): preference(result.state) for problem, result in found}
-    return Side(name, content, tuple(changes), tuple(designs), offers, dict(sorted(facts.items())), prefer)
+    return Side(
+        name, content, tuple(changes), tuple(energy), tuple(designs), offers, dict(sorted(facts.items())), prefer
+    )
 
 
 def _shown(side: Side) -> Mapping[str, Any]:
@@ -108,6 +113,7 @@ def _shown(side: Side) -> Mapping[str, Any]:
         "best": answer["best"],
         "infeasible": answer["infeasible"],
         "changes": list(side.changes),
+        "energy": list(side.energy),
         "designs": list(side.designs),
         "facts": side.facts,
     }

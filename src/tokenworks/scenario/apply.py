@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tokenworks.errors import BadRequest, UnknownFact, nearest
 from tokenworks.records import Entry, Fact, World
+from tokenworks.scenario import energy
 from tokenworks.scenario.read import ACTUAL, Change, Scenario, read, same_days
 
 ENTRIES = ("chips", "systems", "switches", "nics", "optics", "sites")
@@ -197,6 +198,68 @@ def _market(world: World, change: Change) -> tuple[World, list[Difference]]:
     return replace(world, market={**world.market, section: rows}), found
 
 
+# -------------------------------------------------------------------------------------------- energy
+
+
+def _energy(world: World, change: Change) -> tuple[World, list[Difference]]:
+    """The site as it is in the quarter of the world's date."""
+    site = world.sites.get(change.target)
+    if site is None or change.since is None:
+        return world, []
+    lose, before = change.value, _site_before(site, change)
+    now = energy.supply(lose, before, energy.quarter_of(change.since, world.date))
+    fuel, by = f"mix_{lose['fuel']}", f"mix_{lose['by']}"
+    values = {
+        fuel: before["share"] * now.remaining / (1.0 - now.short),
+        by: (before["by"] + now.lost * now.made_up) / (1.0 - now.short),
+        "carbon_intensity": now.carbon,
+        "electricity_price": now.price,
+        "power_delivered": now.delivered,
+    }
+    note = f"quarter {now.number} after supply of {lose['fuel']} ended (scenario/energy.py)"
+    facts, found = dict(site.facts), []
+    for name, value in values.items():
+        old = facts.get(name)
+        facts[name] = Fact(value, old.unit if old is not None else "share", change.source, assumed=True, note=note)
+        if old is None or old.value != value:
+            found.append(_difference(f"sites/{site.id}/{name}", None if old is None else old.value, value, change))
+    return replace(world, sites={**world.sites, site.id: replace(site, facts=facts)}), found
+
+
+def _site_before(site: Entry, change: Change) -> Mapping[str, float]:
+    """What the formulas start from. Raises BadRequest for a fact that the catalog lacks."""
+    fuels = {"share": f"mix_{change.value['fuel']}", "by": f"mix_{change.value['by']}"}
+    wanted = {**fuels, **{name: name for name in energy.NEEDED}}
+    missing = [name for name in wanted.values() if site.get(name) is None]
+    if missing:
+        raise BadRequest("the catalog lacks {names} of {value}", field=change.where, names=", ".join(missing),
+                         value=site.id)  # fmt: skip
+    return {key: float(site.get(name)) for key, name in wanted.items()}
+
+
+def ramps(world: World, scenario: Scenario) -> tuple[Mapping[str, Any], ...]:
+    """What a scenario makes of a country's power by quarters, until nothing changes any more, with the numbers behind
+    it. world: as it is before the scenario."""
+    found = []
+    for change in scenario.changes:
+        site = world.sites.get(change.target)
+        if change.kind != "energy" or site is None or change.since is None:
+            continue
+        lose, before = change.value, _site_before(site, change)
+        rows = [energy.supply(lose, before, q) for q in range(energy.last_quarter(lose) + 1)]
+        found.append({
+            "where": site.id,
+            "fuel": lose["fuel"],
+            "by": lose["by"],
+            "from": change.since.isoformat(),
+            "source": change.source,
+            "before": dict(before),
+            "numbers": [{"name": name, **lose[name]} for name in energy.NUMBERS],
+            "quarters": [asdict(row) for row in rows],
+        })  # fmt: skip
+    return tuple(found)
+
+
 # -------------------------------------------------------------------------------------------- rules
 
 
@@ -260,4 +323,5 @@ CHANGES: Mapping[str, Callable[[World, Change], tuple[World, list[Difference]]]]
     "constant": _constants,
     "market": _market,
     "rule": _rules,
+    "energy": _energy,
 }
