@@ -122,6 +122,15 @@ def test_where_the_worlds_do_not_differ_in_a_chip_nothing_is_set_beside_it(deman
     assert all(r["model"] is None and r["ratio"] is None for r in answer["published"])
 
 
+def test_what_a_job_costs_is_what_is_paid_for_those_done(demand: str) -> None:
+    arguments = ["market", demand, "--scenario", "h20-letter-lifted", "--draws", "5", "--format", "json"]
+    answer = json.loads(CliRunner().invoke(cli, arguments, standalone_mode=False).stdout)
+    labs, done = answer["per_job"]["labs"], answer["price_of_rule"]
+    for side in ("a", "b"):
+        assert labs["cost_usd"][side] == pytest.approx(done["spend_usd"][side] / done["jobs"][side])
+        assert 0 < labs["time_s"][side] <= 90 * 86400.0
+
+
 def test_sales_add_up_to_what_is_said_of_vendors_and_countries(demand: str) -> None:
     arguments = ["market", demand, "--scenario", "ascend-doubles-supply", "--draws", "5", "--format", "json"]
     answer = json.loads(CliRunner().invoke(cli, arguments, standalone_mode=False).stdout)

@@ -43,6 +43,7 @@ def market_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
     found.append(_table(say("Countries"), answer["countries"], ("spend_usd", "chips", "training_flops"), say))
     unmet = {k: v for k, v in answer["unmet"].items() if max(v["jobs"]["a"], v["jobs"]["b"]) > 1e-6}
     found.append(_table(say("Unmet demand"), unmet, ("jobs",), say))
+    found.append(_jobs(answer["per_job"], say))
     names = tuple(n for n in answer["price_of_rule"] if n != "time_s")
     found.append(_table(say("Price of the rule"), {say("all buyers"): answer["price_of_rule"]}, names, say))
     found += [_published(answer["published"], say), _distance(answer, say)]
@@ -85,6 +86,25 @@ def _sales(answer: Mapping[str, Any], say: Translator) -> Table:
 def _sold(sale: Mapping[str, Any], say: Translator) -> str:
     return say("{jobs} jobs on {chips} x {chip}", jobs=f"{sale['jobs']:,.4g}", chips=f"{sale['chips']:,.0f}",
                chip=sale["chip"])  # fmt: skip
+
+
+def _jobs(rows: Mapping[str, Any], say: Translator) -> Table:
+    """What a job costs and takes where the worlds differ: what buyers pay and wait for the rule."""
+    head = (say("buyers"), say("cost in a"), say("cost in b"), say("time in a"), say("time in b"))
+    found = []
+    for name, row in rows.items():
+        cost, time = row["cost_usd"], row["time_s"]
+        if _alike(cost) and _alike(time):
+            continue
+        money = [say("none done") if cost[k] is None else units.money(cost[k]) for k in ("a", "b")]
+        spans = ["-" if time[k] is None else words.duration(time[k], say) for k in ("a", "b")]
+        found.append((name, *money, *spans))
+    return Table(say("What a job costs and takes, where that changes"), head, tuple(found))
+
+
+def _alike(pair: Mapping[str, float | None]) -> bool:
+    a, b = pair["a"], pair["b"]
+    return a == b or (a is not None and b is not None and abs(a - b) <= 1e-6 * abs(a))
 
 
 def _published(rows: Sequence[Mapping[str, Any]], say: Translator) -> Table:

@@ -16,6 +16,17 @@ BARS = ("calibration/bars.yaml",)
 MARKET = Book(
     "tokenworks/market/1",
     (
+        Figure(
+            rf"/per_job{WHO}/(?P<what>\w+){SIDE}",
+            "USD or s",
+            "what a job costs and takes on average, of those that are done",
+            "sum over the buyer's sales of cost, or time, / sum of jobs",
+            (
+                "/{side}/sales?buyer={whose}/spend_usd",
+                "/{side}/sales?buyer={whose}/time_s",
+                "/{side}/sales?buyer={whose}/jobs",
+            ),
+        ),
         Figure(r"/draws", "count", "draws of prices, speeds, supplies and licences", "from the command", (), "given"),
         Figure(
             r"/demand/(?P<n>\d+)/(copies|request/.+)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,19 @@ def sold_of(
         jobs * column["revenue"] * price, jobs * column["chips"], jobs * column["total"] * cost,
         jobs * column["compute"], jobs * column["flops"] / speed, jobs, jobs * column["time"] * speed,
     )  # fmt: skip
+
+
+def per_job(sold: Sequence[Mapping[str, Any]], buyer: str) -> Mapping[str, float | None]:
+    """What a job of a group of buyers costs and takes on average, of those that are done; None where none is.
+
+    >>> per_job([{"buyer": "x", "jobs": 2.0, "spend_usd": 10.0, "time_s": 6.0}], "x")
+    {'cost_usd': 5.0, 'time_s': 3.0}
+    """
+    mine = [s for s in sold if s["buyer"] == buyer]
+    jobs = sum(s["jobs"] for s in mine)
+    if not jobs:
+        return {"cost_usd": None, "time_s": None}
+    return {"cost_usd": sum(s["spend_usd"] for s in mine) / jobs, "time_s": sum(s["time_s"] for s in mine) / jobs}
 
 
 def sales(at: Board, lots: Lots) -> list[Mapping[str, Any]]:

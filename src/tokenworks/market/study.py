@@ -13,7 +13,7 @@ from tokenworks.market.bids import bids
 from tokenworks.market.demand import BuyerGroup, Demand
 from tokenworks.market.lots import Lots, drawn, middle
 from tokenworks.market.published import compared
-from tokenworks.market.sales import KINDS, columns, sales, sold_of
+from tokenworks.market.sales import KINDS, columns, per_job, sales, sold_of
 from tokenworks.quote import facts as ground
 from tokenworks.records import Floats, World
 from tokenworks.scenario import Scenario
@@ -60,9 +60,16 @@ def compare(
         "countries": _grouped(figures, "country"),
         "unmet": _grouped(figures, "unmet"),
         "price_of_rule": {what: v for (kind, _, what), v in figures.items() if kind == "total"},
+        "per_job": {b.name: _per_job(b.name, sold) for b in demand.buyers},
         "supply_unknown": sorted(silent),
         "published": compared(boards[0].market.get("published", {}), figures, demand, boards[0].market["supply"]),
     }
+
+
+def _per_job(buyer: str, sold: Sequence[Sequence[Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """What the rule makes of a job's cost and time, for those that are done in either world."""
+    a, b = (per_job(lines, buyer) for lines in sold)
+    return {what: {"a": a[what], "b": b[what]} for what in a}
 
 
 def _asked(group: BuyerGroup) -> Mapping[str, Any]:
