@@ -1,4 +1,4 @@
-"""What `quote` and `explain` say: the engine behind the commands of app/quoting.py."""
+"""What `quote` says: the engine behind the command of app/quoting.py."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from tokenworks import catalog, deliver, files
 from tokenworks.app import heavy
 from tokenworks.app.heavy import pdf_pages
 from tokenworks.app.options import Options, progress
-from tokenworks.errors import BadRequest
 from tokenworks.quote import inline_models, read_request
 from tokenworks.quote import quote as make_quote
-from tokenworks.quote.explain import explain as why
 from tokenworks.quote.flow import architectures
 from tokenworks.quote.whynot import why_not, without_rules
 
@@ -46,12 +44,3 @@ def answer(asked: Asked, opts: Options) -> tuple[str, int]:
         lambda say: deliver.text(made.content, say) + (deliver.stats(made, say) if asked.stats else ""),
     )
     return said, INFEASIBLE if made.content["infeasible"] is not None else 0
-
-
-def explain(quote_file: Path, figure: str, opts: Options) -> None:
-    """Print where a figure of a quote's file comes from. Raises BadRequest where the file is no quote."""
-    content = files.parse(files.read_text(quote_file, bytes_max=64_000_000), str(quote_file), bytes_max=64_000_000)
-    if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
-        raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=str(quote_file))
-    found = why(content, figure)
-    opts.answer(found, lambda say: deliver.explanation(found, say))

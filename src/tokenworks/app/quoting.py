@@ -1,4 +1,4 @@
-"""`quote` and `explain`: the commands. An answer that was given before to the same files is read, not worked out."""
+"""`quote`: the command. An answer that was given before to the same files is read, not worked out."""
 
 from __future__ import annotations
 
@@ -59,15 +59,6 @@ def quote(
     answer = json.loads(told)
     click.echo(answer["said"], nl=False)
     return int(answer["code"])
-
-
-@click.command()
-@click.argument("quote_file", metavar="QUOTE.json")
-@click.argument("figure", metavar="FIGURE")
-@common
-def explain(quote_file: str, figure: str, form: str, overlay: str | None, language: str) -> None:
-    """Formula, inputs and sources of a figure, named by JSON pointer: /designs/0/cost/total_usd."""
-    answering.explain(Path(quote_file), figure, options(form, overlay, language))
 
 
 def _told(asked: Asked, opts: Options) -> bytes:

@@ -64,7 +64,8 @@ def _bar(one: Mapping[str, Any], y: int, x: Any, last: dt.date, say: Translator)
             continue
         said = words.word(words.LICENCE, verdict["licence"], say)
         more = verdict["exception"] or words.word(words.POLICY, verdict["review_policy"], say)
-        tip = f"{since.isoformat()}: {said}{' – ' + more if more else ''}; {'; '.join(verdict['reasons'])}"
+        why = "; ".join(say.say(r) for r in verdict["reasons"])
+        tip = f"{since.isoformat()}: {said}{' – ' + more if more else ''}; {why}"
         colour = CLASSES[class_of(verdict)][0]
         found.append(
             f'<rect x="{x(since):.1f}" y="{y}" width="{max(x(until) - x(since), 0.8):.1f}" height="{BAR}" '

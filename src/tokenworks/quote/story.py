@@ -72,7 +72,7 @@ def answered(
     world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     found = [(problem, search(problem, exhaustive, score=score)) for problem in problems(request, world)]
-    chosen = _together(request, found)
+    chosen = _within_sums(request, found, [_offered(result) for _, result in found])
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
     barred: list[Mapping[str, Any]] = []
@@ -100,14 +100,14 @@ def answered(
         barred += _barred(problem, result)
         for row in (*rows, *aside):
             offer = problem.offers[int(state.designs["system"][int(row)])]
-            facts |= {**ground.of_offer(offer), **_prices(world, offer)}
+            facts |= {**ground.of_offer(offer), **ground.of_prices(world, offer)}
     content = {
         "schema": SCHEMA,
         "id": _identity(request, world),
         "version": VERSION,
         "request": request.source,
         "world": _known(world),
-        "search": _search(found),
+        "search": {**_search(found), "simulated": sum("simulated" in d for d in shown)},
         "best": best,
         "front": fronts,
         "uncertainty": sure,
@@ -135,7 +135,8 @@ def _known(world: World) -> Mapping[str, Any]:
 
 
 def resolved(request: Request, world: World) -> Request:
-    """Names checked against the catalog; chip families spelt out."""
+    """Names checked against the catalog; chip families spelt out; of the power that a site was promised, what it gets
+    there (all, unless a scenario says less)."""
     first = str(world.law["meta"]["known_from"])
     if request.when.isoformat() < first:
         raise BadRequest("'{value}' is before the first rule ({first})", field="when", value=request.when, first=first)
@@ -149,7 +150,15 @@ def resolved(request: Request, world: World) -> Request:
     chips: list[str] = []
     for i, name in enumerate(request.limits.chips):
         chips += [c for c in catalog.expand(world, "chips", name, f"limits.chips.{i}") if c not in chips]
-    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips)))
+    power = request.limits.power
+    power = None if power is None else power * _delivered(world, where)
+    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips), power=power))
+
+
+def _delivered(world: World, where: str) -> float:
+    """The share of its promised power that a site gets."""
+    share = world.sites[where].get(ground.DELIVERED)
+    return 1.0 if share is None else float(share)
 
 
 def problems(request: Request, world: World) -> list[Problem]:
@@ -220,13 +229,28 @@ def _confirmed(problem: Problem, found: Found, rows: Ints) -> list[Mapping[str, 
     return made
 
 
-def _offered(found: Found) -> Ints:
-    """Rows that may be offered: lawful or with a licence, best of each chip first, then the front."""
+def allowed(found: Found) -> Ints:
+    """Rows that may be offered: lawful or with a licence, and priced where the request asks for cost."""
     d, prefer = found.state.designs, preference(found.state)
     if not len(d):
         return np.zeros(0, np.int64)
     comparable = np.isfinite(d["total"]) | (prefer not in NEED_PRICE)
-    rows = np.flatnonzero(np.isin(d["standing"], OFFERED) & comparable)
+    return np.flatnonzero(np.isin(d["standing"], OFFERED) & comparable)
+
+
+def of_every_system(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
+    """The best row of every system that may be offered, per job, shown in a quote or not; best first."""
+    rows = []
+    for _, result in found:
+        some = allowed(result)
+        d = result.state.designs.take(some) if len(some) else None
+        rows.append(some if d is None else some[best_of_each(d, preference(result.state), "system")])
+    return _within_sums(request, found, rows)
+
+
+def _offered(found: Found) -> Ints:
+    """Rows that a quote shows: the best of each system first, then the front."""
+    d, prefer, rows = found.state.designs, preference(found.state), allowed(found)
     if not len(rows):
         return rows
     some = d.take(rows)
@@ -237,10 +261,9 @@ def _offered(found: Found) -> Ints:
     return np.asarray(rows[unique], np.int64)
 
 
-def _together(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
-    """Rows to show per job. With several jobs the limits hold for the sum: a row stays only if the least the
-    other jobs can do with still leaves room for it."""
-    rows = [_offered(result) for _, result in found]
+def _within_sums(request: Request, found: Sequence[tuple[Problem, Found]], rows: list[Ints]) -> list[Ints]:
+    """Rows per job. With several jobs the limits hold for the sum: a row stays only if the least the other jobs can
+    do with still leaves room for it."""
     if len(rows) < 2 or any(not len(r) for r in rows):
         return rows
     for column, limit in (("power", request.limits.power), ("capital", request.limits.budget)):
@@ -313,11 +336,6 @@ def _barred(problem: Problem, found: Found) -> list[Mapping[str, Any]]:
     ]
 
 
-def _prices(world: World, offer: Offer) -> Mapping[str, Fact]:
-    keys = (f"{offer.system.id}/purchase", f"{offer.chip.id}/purchase", f"{offer.chip.id}/rent")
-    return {f"prices/{key}": world.prices[key] for key in keys if key in world.prices}
-
-
 # ------------------------------------------------------------------------------- search, infeasible, id
 
 
@@ -353,6 +371,8 @@ def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) 
         why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
         nearest = None
         if value is not None:
+            if limit == "limits.power":  # as a request states it: what was promised
+                value /= _delivered(problem.world, problem.request.where)
             change = Text(
                 "{limit} = {value} would let a design in", (("limit", limit), ("value", _least(limit, value)))
             )
