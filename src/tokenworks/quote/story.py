@@ -107,7 +107,7 @@ def answered(
         "version": VERSION,
         "request": request.source,
         "world": _known(world),
-        "search": _search(found),
+        "search": {**_search(found), "simulated": sum("simulated" in d for d in shown)},
         "best": best,
         "front": fronts,
         "uncertainty": sure,
