@@ -20,6 +20,7 @@ from tokenworks.quote.intervals import bar_of, derived, estimate, shown
 from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
+from tokenworks.search.choose import LATENCIES
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.workload import flops_per_token
 
@@ -87,6 +88,7 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
     more = f"-m{_whole(one, 'micro_batch')}r{_whole(one, 'recompute', 0)}z{_whole(one, 'zero', 0)}" if trains else ""
     over = _whole(one, "oversubscription")
     more += f"-o{over}" if over > 1 else ""
+    more += _served_id(one) if kind == "serve" else ""
     chips = int(one["chips"][0])
     return {
         "id": f"{kind}-{offer.system.id}-{chips}-{precision}-{name or 'one'}{more}-{way}",
@@ -104,8 +106,31 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
         "replicas": _whole(one, "replicas"),
         "framework": framework,
         "parallelism": {**degrees, **(_steps(problem, one) if trains else {})},
+        **({"pools": _pools(one), "draft": _whole(one, "draft", 0)} if kind == "serve" else {}),
         "precision": "fp16" if precision == "bf16" and not offer.chip.get("peak_bf16") else precision,
     }
+
+
+def _served_id(one: Designs) -> str:
+    """Speculation and separate pools in an id: -mtp1, -pre<workers>-<split of one>-dec<workers>."""
+    draft = f"-mtp{_whole(one, 'draft', 0)}" if _whole(one, "draft", 0) else ""
+    if not _whole(one, "pool_replicas", 0):
+        return draft
+    split = "".join(f"-{k}{v}" for k in ("tp", "pp", "ep", "dp") if (v := _whole(one, f"pool_{k}")) > 1)
+    return f"{draft}-pre{_whole(one, 'pool_replicas')}{split}-dec{_whole(one, 'replicas')}"
+
+
+def _pools(one: Designs) -> Mapping[str, Any] | None:
+    """The workers of both pools; null where replicas prefill and decode together."""
+    if not _whole(one, "pool_replicas", 0):
+        return None
+
+    def pool(count: str, prefix: str) -> Mapping[str, int]:
+        split = {k: _whole(one, f"{prefix}{k}") for k in ("tp", "pp", "ep", "dp")}
+        each = split["tp"] * split["pp"] * split["dp"]
+        return {"replicas": _whole(one, count), "chips": _whole(one, count) * each, **split}
+
+    return {"prefill": pool("pool_replicas", "pool_"), "decode": pool("replicas", "")}
 
 
 def _steps(problem: Problem, one: Designs) -> Mapping[str, Any]:
@@ -246,6 +271,8 @@ def _served(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
         ),
         "tokens_per_s": estimate(one["tokens_per_s"][0], most_bar(problem, offer)),
     }
+    for name in (n for n in LATENCIES if n in one.columns):
+        predicted[f"{name}_s"] = estimate(one[name][0])
     if isinstance(problem.job, RunOn):
         predicted["period_s"] = estimate(one["step_time"][0], serving_bar(problem, offer, "tpot_ms"))
     return {

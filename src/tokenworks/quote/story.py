@@ -13,14 +13,14 @@ import numpy as np
 
 from tokenworks import catalog, law, scenario, units, workload
 from tokenworks.errors import BadRequest
-from tokenworks.language import Text, text
+from tokenworks.language import Text
 from tokenworks.quote import facts as ground
-from tokenworks.quote.confirm import confirm
+from tokenworks.quote import finalists
 from tokenworks.quote.design import design, make, said
 from tokenworks.quote.uncertain import levers_of, sensitivity, uncertainty
-from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, Serve, System, Train, World
-from tokenworks.search import Found, search, serving, shared
-from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
+from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, System, Train, World
+from tokenworks.search import Found, search, shared
+from tokenworks.search.choose import best_of_each, front, preference
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
 from tokenworks.search.run import Scorer
@@ -29,12 +29,8 @@ from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
 
 SCHEMA = "tokenworks/quote/1"
-SHOWN = 16  # best design of each system that a job shows
-FRONT_SHOWN = 6  # and further ones from the front
 APART_SHOWN = 12
-OFFERED = (STANDINGS.index("lawful"), STANDINGS.index("licence"))
 LONGER = 64.0  # times the asked time within which a slower design is looked for
-NEED_PRICE = ("cost", MOST)  # what cannot be judged without a price
 KINDS = ("datacentre", "workstation")
 
 # pass that left nothing -> the limit to loosen, in order of what it would take
@@ -50,6 +46,7 @@ BINDING: Mapping[str, tuple[str, ...]] = {
     ),
     "power": ("limits.power",),
     "price": ("limits.budget", "limits.budget.capital", "limits.budget.total"),
+    "screen_least": ("law",),
     "screen": ("law",),
 }
 
@@ -82,9 +79,12 @@ def answered(
     best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
     sure: dict[str, Any] = {}
     turning: dict[str, Any] = {}
+    simulated: dict[str, Any] = {}
     for (problem, result), rows in zip(found, chosen, strict=True):
         state = result.state
-        own = _confirmed(problem, result, rows)
+        rows, own, tried = finalists.chosen(problem, result, rows, len(found) == 1)
+        if tried is not None:
+            simulated[make(problem)] = tried
         if len(rows):
             moving = levers_of(state)
             sure[make(problem)], shares = uncertainty(state, moving, rows)
@@ -112,6 +112,7 @@ def answered(
         "front": fronts,
         "uncertainty": sure,
         "sensitivity": turning,
+        "simulated": simulated,
         "infeasible": _infeasible(found, chosen),
         "designs": shown,
         "apart": apart,
@@ -201,46 +202,10 @@ def one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...
 # ------------------------------------------------------------------------------------------- choice
 
 
-def _confirmed(problem: Problem, found: Found, rows: Ints) -> list[Mapping[str, Any]]:
-    """The designs of the rows; serving ones are simulated in order, best first, until one holds."""
-    made: list[Mapping[str, Any]] = []
-    settled = not isinstance(problem.job, Serve)
-    for row in rows:
-        one = design(found.state, int(row))
-        if not settled:
-            columns = found.state.designs.take(np.array([int(row)]))
-            offer = problem.offers[int(columns["system"][0])]
-            replica = serving.replica(problem, columns, offer, serving.PRECISIONS[int(columns["precision"][0])])
-            one = {**one, "simulated": confirm(one, replica)}
-            settled = one["simulated"]["holds"]
-            if not settled:
-                worse = text("one by one, simulated requests miss the service level: it is not called best")
-                one = {**one, "warnings": [*one["warnings"], said(worse)]}
-        made.append(one)
-    return made
-
-
-def _offered(found: Found) -> Ints:
-    """Rows that may be offered: lawful or with a licence, best of each chip first, then the front."""
-    d, prefer = found.state.designs, preference(found.state)
-    if not len(d):
-        return np.zeros(0, np.int64)
-    comparable = np.isfinite(d["total"]) | (prefer not in NEED_PRICE)
-    rows = np.flatnonzero(np.isin(d["standing"], OFFERED) & comparable)
-    if not len(rows):
-        return rows
-    some = d.take(rows)
-    each, edge = best_of_each(some, prefer, "system"), front(some, prefer)
-    unique = list(dict.fromkeys(int(r) for r in (*each[:SHOWN], *edge[:FRONT_SHOWN])))
-    order = {int(r): i for i, r in enumerate(ranked(some, prefer))}
-    unique.sort(key=lambda r: (int(some["standing"][r]), order[r]))
-    return np.asarray(rows[unique], np.int64)
-
-
 def _together(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
     """Rows to show per job. With several jobs the limits hold for the sum: a row stays only if the least the
     other jobs can do with still leaves room for it."""
-    rows = [_offered(result) for _, result in found]
+    rows = [finalists.shown(result) for _, result in found]
     if len(rows) < 2 or any(not len(r) for r in rows):
         return rows
     for column, limit in (("power", request.limits.power), ("capital", request.limits.budget)):
@@ -261,7 +226,7 @@ def _apart_rows(found: Found) -> Ints:
     if not len(d):
         return np.zeros(0, np.int64)
     open_ = d["standing"] == STANDINGS.index("apart")
-    unpriced = np.isnan(d["total"]) & (preference(found.state) in NEED_PRICE)
+    unpriced = np.isnan(d["total"]) & (preference(found.state) in finalists.NEED_PRICE)
     rows = np.flatnonzero(open_ | unpriced)
     if not len(rows):
         return rows
@@ -389,7 +354,7 @@ def _relaxed(problem: Problem) -> tuple[str, float] | None:
         lifted.append(("make.train.within", "time", replace(problem, job=more)))
     for name, column, easier in lifted:
         found = search(easier)
-        rows = _offered(found)
+        rows = finalists.offered(found)
         if len(rows):
             values = found.state.designs[column][rows].astype(np.float64)
             renting = found.state.designs["acquire"][rows] == RENT

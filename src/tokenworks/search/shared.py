@@ -79,6 +79,20 @@ def screen(state: State) -> State:
     return state
 
 
+def screen_least(state: State) -> State:
+    """Cut the systems that the law bars even at one node, before anything is timed: no rule lets more of a chip
+    through than less. Their verdicts stay, so that a reader sees why, however the chip would have done."""
+    d, problem = state.designs, state.problem
+    if not len(d):
+        return state
+    systems = np.unique(d["system"]).tolist()
+    verdicts = judged(problem, [(s, problem.offers[s].node) for s in systems])
+    followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
+    barred = [s for (s, _), v in verdicts.items() if law.standing(v, followed) == "barred"]
+    state = replace(state, verdicts={**state.verdicts, **verdicts})
+    return state.keep(~np.isin(d["system"], barred), "barred by export rules")
+
+
 def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:
     """The distinct combinations of some columns, in order, and which of them every row is. Rows come in long
     runs of the same combination, so only the heads of the runs are sorted.
@@ -159,7 +173,7 @@ def wire(state: State) -> State:
     if "oversubscription" in state.designs.columns:
         return _wired_as_told(state)
     keys, inverse = distinct_rows(state.designs["system"], state.designs["chips"])
-    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _ in keys}
+    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system in {key[0] for key in keys}}
     tables = [np.array([wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]
     state = replace(state, copies=1)
     parts, dead = [], []
@@ -189,7 +203,7 @@ def _wired_as_told(state: State) -> State:
     """Wire rows whose oversubscription is settled."""
     d = state.designs
     keys, inverse = distinct_rows(d["system"], d["chips"], d["oversubscription"])
-    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _, _ in keys}
+    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system in {key[0] for key in keys}}
     table = np.array([wired(state.problem, key[:2], key[2], parts_of[key[0]]) for key in keys])
     flat = table[inverse]
     return replace(state, copies=1, designs=d.with_(
