@@ -155,7 +155,11 @@ def test_looser_limits_never_hurt(facts: Catalog, asked: dict[str, Any], limit: 
 
 def test_a_network_never_costs_less_with_more_chips(facts: Catalog) -> None:
     """What bounds.fewest rests on: price and power of the network do not fall when a node is added."""
-    asked = {"make": {"serve": {"model": "llama-3.1-8b", "requests_per_second": 1}}, "where": "US", "when": "2026-03-01"}
+    asked = {
+        "make": {"serve": {"model": "llama-3.1-8b", "requests_per_second": 1}},
+        "where": "US",
+        "when": "2026-03-01",
+    }
     problem = problem_of(asked, catalog.world(facts, dt.date(2026, 3, 1)))
     for system, offer in enumerate(problem.offers):
         parts = shared.switches(problem, offer)

@@ -15,7 +15,7 @@ from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
 from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
-from tokenworks.quote import lawful
+from tokenworks.quote import lawful, served
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
 from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
@@ -88,7 +88,7 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
     more = f"-m{_whole(one, 'micro_batch')}r{_whole(one, 'recompute', 0)}z{_whole(one, 'zero', 0)}" if trains else ""
     over = _whole(one, "oversubscription")
     more += f"-o{over}" if over > 1 else ""
-    more += _served_id(one) if kind == "serve" else ""
+    more += served.named(one) if kind == "serve" else ""
     chips = int(one["chips"][0])
     return {
         "id": f"{kind}-{offer.system.id}-{chips}-{precision}-{name or 'one'}{more}-{way}",
@@ -106,31 +106,9 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
         "replicas": _whole(one, "replicas"),
         "framework": framework,
         "parallelism": {**degrees, **(_steps(problem, one) if trains else {})},
-        **({"pools": _pools(one), "draft": _whole(one, "draft", 0)} if kind == "serve" else {}),
+        **(served.workers(one) if kind == "serve" else {}),
         "precision": "fp16" if precision == "bf16" and not offer.chip.get("peak_bf16") else precision,
     }
-
-
-def _served_id(one: Designs) -> str:
-    """Speculation and separate pools in an id: -mtp1, -pre<workers>-<split of one>-dec<workers>."""
-    draft = f"-mtp{_whole(one, 'draft', 0)}" if _whole(one, "draft", 0) else ""
-    if not _whole(one, "pool_replicas", 0):
-        return draft
-    split = "".join(f"-{k}{v}" for k in ("tp", "pp", "ep", "dp") if (v := _whole(one, f"pool_{k}")) > 1)
-    return f"{draft}-pre{_whole(one, 'pool_replicas')}{split}-dec{_whole(one, 'replicas')}"
-
-
-def _pools(one: Designs) -> Mapping[str, Any] | None:
-    """The workers of both pools; null where replicas prefill and decode together."""
-    if not _whole(one, "pool_replicas", 0):
-        return None
-
-    def pool(count: str, prefix: str) -> Mapping[str, int]:
-        split = {k: _whole(one, f"{prefix}{k}") for k in ("tp", "pp", "ep", "dp")}
-        each = split["tp"] * split["pp"] * split["dp"]
-        return {"replicas": _whole(one, count), "chips": _whole(one, count) * each, **split}
-
-    return {"prefill": pool("pool_replicas", "pool_"), "decode": pool("replicas", "")}
 
 
 def _steps(problem: Problem, one: Designs) -> Mapping[str, Any]:
@@ -480,6 +458,7 @@ def _warnings(problem: Problem, one: Designs, offer: Offer, verdict: Verdict) ->
         found.append(Text("rented in its maker's own cloud; whether a region there offers it was not checked"))
     if isinstance(problem.job, Train) and training.constants(problem, offer).evidence != "generation":
         found.append(Text("this chip was never measured: efficiencies are its vendor's or a general mean"))
+    found += served.warnings(problem, one, offer)
     if verdict.stale:
         found.append(
             Text(

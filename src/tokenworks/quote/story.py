@@ -98,9 +98,7 @@ def answered(
         aside = _apart_rows(result)
         apart += [design(state, int(r)) for r in aside] + _incomplete(problem)
         barred += _barred(problem, result)
-        for row in (*rows, *aside):
-            offer = problem.offers[int(state.designs["system"][int(row)])]
-            facts |= {**ground.of_offer(offer), **_prices(world, offer)}
+        facts |= _used(problem, result, (*rows, *aside))
     content = {
         "schema": SCHEMA,
         "id": _identity(request, world),
@@ -120,6 +118,15 @@ def answered(
         "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
     return Quote(content, time.perf_counter() - started), found
+
+
+def _used(problem: Problem, found: Found, rows: Sequence[int]) -> Mapping[str, Fact]:
+    """The facts that the designs of the rows rest on."""
+    used: dict[str, Fact] = {}
+    for row in rows:
+        offer = problem.offers[int(found.state.designs["system"][int(row)])]
+        used |= {**ground.of_offer(offer), **_prices(problem.world, offer)}
+    return used
 
 
 def _known(world: World) -> Mapping[str, Any]:
