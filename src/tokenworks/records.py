@@ -317,6 +317,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         # fit and time
         "memory_needed": "peak bytes per chip",
         "memory_usable": "bytes per chip",
+        "layers_time": "s of a micro-batch over the whole depth, between a bound and the step time",
+        "head_time": "s of a micro-batch, likewise",
         "step_time": "s",
         "step_floor": "s, physical lower limit of the step",
         "step_ceiling": "s, nothing overlaps",

@@ -20,6 +20,7 @@ from tokenworks.records import Chip, Fact, World
 from tokenworks.search import Found, search
 from tokenworks.search.choose import CRITERIA, front, preference, ranked
 from tokenworks.search.front import pareto
+from tokenworks.search.shared import COSTS, LIMITS, UNRENTED, UNSOLD
 from tokenworks.search.space import TrainingShape, training
 
 CHIPS = ("h100", "h200", "a100", "h800", "h20", "ascend-910b", "ascend-910c", "mi300x", "gb200", "b200", "tpu-v5p")
@@ -98,6 +99,12 @@ def _same(asked: Mapping[str, Any], facts: Catalog) -> bool:
     assert a.spanned == b.spanned
     assert not b.bounded
     assert a.scored <= b.scored
+    # counted to the last design, also where limits cut: each is scored once, or is no design
+    assert b.scored == b.spanned - sum(n for reason, n in b.cut.items() if reason not in LIMITS)
+    late = sum(b.cut.get(reason, 0) for reason in (UNSOLD, UNRENTED, COSTS))
+    ways = 2 if asked["acquire"] == "either" else 1
+    alive = b.spanned - (sum(b.cut.values()) - late)
+    assert ways * alive == late + b.beaten + len(b.designs)
     return bool(points(everything))
 
 
@@ -234,15 +241,15 @@ def test_the_space_is_counted_to_the_last_design(facts: Catalog) -> None:
     asked = {"make": {"train": {"model": "qwen3-30b-a3b", "tokens": 1e10, "within": "20 days"}}, "where": "US",
              "when": "2026-01-01", "limits": {"chips": ["h100"], "chips_max": 64}, "acquire": "rent"}  # fmt: skip
     world = catalog.world(facts, dt.date(2026, 1, 1))
-    for exhaustive in (False, True):
-        s = searched(asked, world, exhaustive).state
-        late = {k: n for k, n in s.cut.items() if k in ("has no known rent", "costs more than the budget")}
-        alive = s.spanned - (sum(s.cut.values()) - sum(late.values())) - sum(s.bounded.values())
-        if exhaustive:  # some that a limit cut were scored all the same
-            assert not s.bounded
-            assert len(s.designs) <= alive <= s.scored
-        else:
-            assert alive == s.scored
+    s = searched(asked, world).state
+    late = {k: n for k, n in s.cut.items() if k in ("has no known rent", "costs more than the budget")}
+    assert s.scored == s.spanned - (sum(s.cut.values()) - sum(late.values())) - sum(s.bounded.values())
+    s = searched(asked, world, exhaustive=True).state
+    # what does not divide and what is no network is no design; every design is scored, then cut, beaten or left
+    none = sum(n for reason, n in s.cut.items() if reason not in LIMITS)
+    assert not s.bounded
+    assert s.scored == s.spanned - none
+    assert s.spanned == sum(s.cut.values()) + s.beaten + len(s.designs)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=40), st.randoms())

@@ -14,6 +14,20 @@ STANDING: Mapping[str, Text] = {
     "barred": text("barred"),
     "apart": text("open"),
 }
+EVIDENCE: Mapping[str, Text] = {
+    "chip seen": text("chip seen"),
+    "chip family seen": text("chip family seen"),
+    "chip not seen": text("chip not seen"),
+    "software seen": text("software seen"),
+    "software not seen": text("software not seen"),
+    "dense": text("dense"),
+    "mixture or hybrid": text("mixture or hybrid"),
+    "all stated": text("all stated"),
+    "something assumed": text("something assumed"),
+    "one batch": text("one batch"),
+    "most tokens": text("most tokens"),
+    "requests in flight": text("requests in flight"),
+}
 LICENCE: Mapping[str, Text] = {
     "none": text("no licence needed"),
     "exception": text("licence exception"),
@@ -29,6 +43,18 @@ POLICY: Mapping[str, Text] = {
     "case_by_case": text("case by case"),
     "gp10_risk": text("US risk: General Prohibition 10"),
     "granted": text("granted"),
+}
+# Lists of the Consolidated Screening List, by what their source's name contains.
+LISTS: Mapping[str, Text] = {
+    "Entity List": text("Entity List"),
+    "Military End User": text("Military End-User List"),
+    "Denied Persons": text("Denied Persons List"),
+    "Unverified": text("Unverified List"),
+    "Specially Designated Nationals": text("Specially Designated Nationals"),
+    "Nonproliferation Sanctions": text("Nonproliferation Sanctions"),
+    "ITAR Debarred": text("ITAR Debarred"),
+    "Foreign Sanctions Evaders": text("Foreign Sanctions Evaders"),
+    "Sectoral Sanctions": text("Sectoral Sanctions Identifications"),
 }
 MAKE: Mapping[str, Text] = {"train": text("train"), "serve": text("serve"), "run_on": text("run on a chip")}
 ACQUIRE: Mapping[str, Text] = {"buy": text("buy"), "rent": text("rent")}
@@ -110,6 +136,15 @@ def word(table: Mapping[str, Text], key: Any, say: Translator) -> str:
     return say.say(table[key]) if key in table else "" if key is None else str(key)
 
 
+def evidence(kind: Any, say: Translator) -> str:
+    """A class of evidence, which names its traits one after another, in the reader's language.
+
+    >>> evidence("chip seen, dense", Translator("en"))
+    'chip seen, dense'
+    """
+    return say(", ").join(word(EVIDENCE, each, say) for each in str(kind or "").split(", ") if each)
+
+
 def sentence(value: Mapping[str, Any], say: Translator) -> str:
     """A {template, values} of the quote in the reader's language."""
     return say(value["template"], **value.get("values", {}))
@@ -160,3 +195,8 @@ def name(design: Mapping[str, Any], designs: Sequence[Mapping[str, Any]]) -> str
     chip = str(design["chip_name"]).partition(" (")[0]
     system = str(design["system_name"]).partition(" (")[0].partition(" / ")[0]
     return f"{chip}, {system}"
+
+
+def ask(example: str, say: Translator) -> str:
+    """How a reader asks a figure for its formula and sources."""
+    return say("Ask any number: with --format json, then tokenworks explain ANSWER.json {example}", example=example)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.law import end_use, party, possible
-from tokenworks.law.asked import UNKNOWN, fill
+from tokenworks.law.asked import ANYBODY, UNKNOWN, addressees, exporter_of, fill
 from tokenworks.law.dated import change_dates
 from tokenworks.law.item import Item
 from tokenworks.law.judge import answered
@@ -136,7 +136,7 @@ class _Tables:
         self.law, self.world = world.law, world
         self.where = possible.mentions(world.law)
         self.chips = possible.mentions(world.law, frozenset(world.chips))
-        self.addressed = {e.casefold() for x in world.law["letters"]["letters"] for e in x["exporters"]}
+        self.addressed = addressees(world.law)
         self.found: dict[Hashable, tuple[Item, ...]] = {}
         self.numbers: dict[Hashable, int] = {}
         self.items: dict[str, Item] = {}
@@ -184,8 +184,8 @@ class _Tables:
         return self._country(known.country if known is not None else HOME, on)
 
     def _addressee(self, exporter: str | None, on: dt.date) -> Hashable:
-        said = (exporter or "").casefold()
-        return ("exporter", said if said in self.addressed or said == UNKNOWN else "")
+        said = exporter_of("exporter", exporter or ANYBODY, self.law)
+        return ("exporter", said if said in self.addressed or said == UNKNOWN else ANYBODY)
 
     def _vendor(self, chip: str, on: dt.date) -> Hashable:
         known = self.world.chips.get(chip)

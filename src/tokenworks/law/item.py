@@ -87,9 +87,10 @@ def from_chip(chip: Chip) -> Item:
 
 
 def _rates(chip: Chip | None) -> Mapping[str, float]:
-    """Peak FLOP/s in 64 and 32 bits, which the size of a supercomputer counts (15 CFR 772.1)."""
-    found = {n: chip.get(f"peak_{n}") for n in ("fp64", "fp32")} if chip else {}
-    return {name: float(rate) for name, rate in found.items() if rate}
+    """Peak FLOP/s in 64 and 32 bits by the fastest unit, which the size of a supercomputer counts (15 CFR 772.1)."""
+    units = {"fp64": ("fp64", "fp64_tensor"), "fp32": ("fp32",)}
+    found = {n: [float(r) for u in of if (r := chip.get(f"peak_{u}"))] for n, of in units.items()} if chip else {}
+    return {name: max(rates) for name, rates in found.items() if rates}
 
 
 def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:

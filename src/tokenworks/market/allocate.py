@@ -34,6 +34,7 @@ class Board:
     pool: Ints
     supplies: Mapping[str, tuple[float, float, float]]  # chips a quarter
     licences: Mapping[str, tuple[float, float, float]]  # share granted, by review policy
+    market: Mapping[str, Any]  # the world's market parameters, with their sources
 
 
 def board(buyers: Sequence[BuyerGroup], offers: Sequence[Sequence[Bid]], market: Mapping[str, Any]) -> Board:
@@ -48,7 +49,7 @@ def board(buyers: Sequence[BuyerGroup], offers: Sequence[Sequence[Bid]], market:
     pools = tuple(sorted({k for k in keys if k is not None}))
     pool = np.array([-1 if k is None else pools.index(k) for k in keys], np.int64)
     supplies, licences = ({k: _range(row) for k, row in market[n].items()} for n in ("supply", "licences"))
-    return Board(tuple(buyers), bids, buyer, pools, pool, supplies, licences)
+    return Board(tuple(buyers), bids, buyer, pools, pool, supplies, licences, market)
 
 
 def _range(row: Mapping[str, Any]) -> tuple[float, float, float]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-D = r"/designs/(?P<n>\d+)"
+DESIGN = r"/designs/(?P<n>\d+)"  # a whole design, wherever it stands in an answer (explain.py)
+D = DESIGN
 STUDY = "calibration/training.yaml and fitted.yaml: published training runs (catalog/data/runs)"
 SERVING = "calibration/serving.yaml: fitted on 1,792 serving points and 577 throughput runs"
 PLACE = ("fact:sites/{where}/electricity_price",)
@@ -105,7 +106,7 @@ FIGURES: tuple[Figure, ...] = (
            ("predicted/time_s", "fact:constants/serve_horizon")),
     Figure(f"{D}/cost/(capital_usd|known_usd)", "USD", "everything bought; known_usd is the part with a known price",
            "servers + network + storage + building",
-           ("cost/parts/servers_usd", "cost/parts/network_usd", "cost/parts/storage_usd",
+           ("cost/acquire", "cost/parts/servers_usd", "cost/parts/network_usd", "cost/parts/storage_usd",
             "cost/parts/building_usd")),
     Figure(f"{D}/cost/total_usd", "USD", "cost of the job over its horizon",
            "straight-line share of capital + capital charge + energy + operation; or the rent",

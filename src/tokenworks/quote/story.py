@@ -69,7 +69,7 @@ def answered(
     world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     found = [(problem, search(problem, exhaustive, score=score)) for problem in problems(request, world)]
-    chosen = _together(request, found)
+    chosen = _within_sums(request, found, [finalists.shown(result) for _, result in found])
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
     barred: list[Mapping[str, Any]] = []
@@ -83,16 +83,14 @@ def answered(
     for (problem, result), rows in zip(found, chosen, strict=True):
         state = result.state
         rows, own, tried = finalists.chosen(problem, result, rows, len(found) == 1)
-        if tried is not None:
-            simulated[make(problem)] = tried
+        simulated |= {} if tried is None else {make(problem): tried}
         if len(rows):
             moving = levers_of(state)
             sure[make(problem)], shares = uncertainty(state, moving, rows)
             turning[make(problem)] = sensitivity(state, moving, int(rows[0]))
             own = [{**d, "best_share": shares.get(int(r), 0.0)} for d, r in zip(own, rows, strict=True)]
         shown += own
-        on_front = {int(r) for r in front(state.designs, preference(state))} if len(state.designs) else set()
-        fronts += [d["id"] for d, r in zip(own, rows, strict=True) if int(r) in on_front]
+        fronts += _on_front(result, rows, own)
         held = [d for d in own if d.get("simulated", {}).get("holds", True)]
         best[make(problem)] = (held or own)[0]["id"] if own else None
         aside = _apart_rows(result)
@@ -120,12 +118,19 @@ def answered(
     return Quote(content, time.perf_counter() - started), found
 
 
+def _on_front(found: Found, rows: Ints, own: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Ids of the shown designs that are on the front."""
+    d = found.state.designs
+    edge = {int(r) for r in front(d, preference(found.state))} if len(d) else set()
+    return [one["id"] for one, r in zip(own, rows, strict=True) if int(r) in edge]
+
+
 def _used(problem: Problem, found: Found, rows: Sequence[int]) -> Mapping[str, Fact]:
     """The facts that the designs of the rows rest on."""
     used: dict[str, Fact] = {}
     for row in rows:
         offer = problem.offers[int(found.state.designs["system"][int(row)])]
-        used |= {**ground.of_offer(offer), **_prices(problem.world, offer)}
+        used |= {**ground.of_offer(offer), **ground.of_prices(problem.world, offer)}
     return used
 
 
@@ -143,7 +148,8 @@ def _known(world: World) -> Mapping[str, Any]:
 
 
 def resolved(request: Request, world: World) -> Request:
-    """Names checked against the catalog; chip families spelt out."""
+    """Names checked against the catalog; chip families spelt out; of the power that a site was promised, what it gets
+    there (all, unless a scenario says less)."""
     first = str(world.law["meta"]["known_from"])
     if request.when.isoformat() < first:
         raise BadRequest("'{value}' is before the first rule ({first})", field="when", value=request.when, first=first)
@@ -157,7 +163,15 @@ def resolved(request: Request, world: World) -> Request:
     chips: list[str] = []
     for i, name in enumerate(request.limits.chips):
         chips += [c for c in catalog.expand(world, "chips", name, f"limits.chips.{i}") if c not in chips]
-    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips)))
+    power = request.limits.power
+    power = None if power is None else power * _delivered(world, where)
+    return replace(request, where=where, limits=replace(request.limits, chips=tuple(chips), power=power))
+
+
+def _delivered(world: World, where: str) -> float:
+    """The share of its promised power that a site gets."""
+    share = world.sites[where].get(ground.DELIVERED)
+    return 1.0 if share is None else float(share)
 
 
 def problems(request: Request, world: World) -> list[Problem]:
@@ -209,10 +223,19 @@ def one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...
 # ------------------------------------------------------------------------------------------- choice
 
 
-def _together(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
-    """Rows to show per job. With several jobs the limits hold for the sum: a row stays only if the least the
-    other jobs can do with still leaves room for it."""
-    rows = [finalists.shown(result) for _, result in found]
+def of_every_system(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
+    """The best row of every system that may be offered, per job, shown in a quote or not; best first."""
+    rows = []
+    for _, result in found:
+        some = np.sort(finalists.offered(result))
+        d = result.state.designs.take(some) if len(some) else None
+        rows.append(some if d is None else some[best_of_each(d, preference(result.state), "system")])
+    return _within_sums(request, found, rows)
+
+
+def _within_sums(request: Request, found: Sequence[tuple[Problem, Found]], rows: list[Ints]) -> list[Ints]:
+    """Rows per job. With several jobs the limits hold for the sum: a row stays only if the least the other jobs can
+    do with still leaves room for it."""
     if len(rows) < 2 or any(not len(r) for r in rows):
         return rows
     for column, limit in (("power", request.limits.power), ("capital", request.limits.budget)):
@@ -285,11 +308,6 @@ def _barred(problem: Problem, found: Found) -> list[Mapping[str, Any]]:
     ]
 
 
-def _prices(world: World, offer: Offer) -> Mapping[str, Fact]:
-    keys = (f"{offer.system.id}/purchase", f"{offer.chip.id}/purchase", f"{offer.chip.id}/rent")
-    return {f"prices/{key}": world.prices[key] for key in keys if key in world.prices}
-
-
 # ------------------------------------------------------------------------------- search, infeasible, id
 
 
@@ -325,6 +343,8 @@ def _infeasible(found: Sequence[tuple[Problem, Found]], chosen: Sequence[Ints]) 
         why = Text("{make}: nothing is left after {limit}", (("make", make(problem)), ("limit", limit)))
         nearest = None
         if value is not None:
+            if limit == "limits.power":  # as a request states it: what was promised
+                value /= _delivered(problem.world, problem.request.where)
             change = Text(
                 "{limit} = {value} would let a design in", (("limit", limit), ("value", _least(limit, value)))
             )

@@ -120,7 +120,8 @@ def contenders(state: State) -> State:
 
 
 def distinct(state: State) -> State:
-    """Keep, of designs equal in everything a buyer sees, the first: same offer, size, money, time, energy."""
+    """Keep, of designs equal in everything a buyer sees, the first: same offer, size, money, time, energy. The others
+    are counted with those that are beaten."""
     d = state.designs
     if not len(d):
         return state
@@ -128,4 +129,4 @@ def distinct(state: State) -> State:
     seen = np.stack([d[n].astype(np.float64) for n in names if n in d.columns], axis=1)
     rows = ranked(d, preference(state))
     _, first = np.unique(np.nan_to_num(seen[rows], nan=-1.0), axis=0, return_index=True)
-    return replace(state, designs=d.take(rows[np.sort(first)]))
+    return replace(state, designs=d.take(rows[np.sort(first)]), beaten=state.beaten + len(d) - len(first))

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tokenworks.fabric import Fabric, FabricBill, FabricSpec
 from tokenworks.language import Text
 from tokenworks.records import Bools, Chip, Designs, Floats, Hardware, Ints, Job, Request, System, Verdict, World
 from tokenworks.workload.architecture import Architecture
@@ -42,6 +43,12 @@ class Problem:
     apart: Mapping[str, tuple[str, ...]]  # system id -> names of the facts that are missing
     fixed: Mapping[str, int] = field(default_factory=dict)  # axes of the space that are held at a value
 
+    @cached_property
+    def networks(self) -> dict[tuple[FabricSpec, str, str], tuple[Fabric, FabricBill]]:
+        """Networks that have been built and priced for the problem, by what they are and the parts they are made of:
+        many offers take the same."""
+        return {}
+
 
 @dataclass(frozen=True)
 class State:
@@ -55,7 +62,7 @@ class State:
     designs: Designs
     spanned: int = 0
     scored: int = 0  # time, memory, energy and cost computed
-    beaten: int = 0  # scored, and beaten in every criterion by a design of the same system that stays
+    beaten: int = 0  # scored, and beaten (or equalled) in every criterion by a design of the same system that stays
     cut: Mapping[str, int] = field(default_factory=dict)  # reason -> designs that a rule or a limit excludes
     bounded: Mapping[str, int] = field(default_factory=dict)  # reason -> designs that a bound proves not better
     verdicts: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)  # (offer, chips) -> verdict

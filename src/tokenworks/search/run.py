@@ -20,10 +20,10 @@ Blocks = Callable[[Problem, bool], Iterable[Callable[[], State]]]
 
 
 class Scorer(NamedTuple):
-    """score: a pass that does an exhaustive training search's work in one go (search/fused.py), before the others.
-    each: maps the passes over the blocks, in order: `map`, or several blocks side by side."""
+    """blocks: the blocks of an exhaustive training search with everything scored in one go (search/fused.py): what is
+    left of them goes through the passes. each: maps the passes over the blocks, in order: `map`, or side by side."""
 
-    score: Pass
+    blocks: Callable[[Problem], Iterable[Callable[[], State]]]
     each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
 
 
@@ -46,8 +46,8 @@ PASSES: Mapping[type, tuple[Blocks, tuple[Pass, ...]]] = MappingProxyType(
     {
         Train: (
             training.blocks,
-            (shared.screen, training.fit, bounds.least_recompute, shared.wire, training.time, bounds.fastest,
-             shared.power, shared.price, contenders, distinct),
+            (shared.screen, training.fit, training.hopeful, shared.wire, training.time, bounds.fastest, shared.power,
+              shared.price, contenders, distinct),
         ),
         Serve: (
             _at_once,
@@ -84,15 +84,18 @@ def search(
     exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
     screen: the pass that stands for the law. score: how an exhaustive training search works in one go, or None.
     """
-    blocks, every = PASSES[type(problem.job)]
+    make, every = PASSES[type(problem.job)]
     passes = tuple(screen if step is shared.screen else step for step in every)
     if screen is not shared.screen:  # what stands for the law judges what is sized
         passes = tuple(step for step in passes if step is not shared.screen_least)
     each: Callable[..., Iterable[tuple[State, int]]] = map
-    if score is not None and exhaustive and isinstance(problem.job, Train):
-        passes, each = (score.score, *passes), score.each
+    blocks = make(problem, exhaustive)
+    if exhaustive and isinstance(problem.job, Train):  # first of all, what is no network is no design
+        passes = (shared.wire, *(step for step in passes if step is not shared.wire))
+        if score is not None:
+            blocks, each = score.blocks(problem), score.each
     last, done, binding = -1, [], ("", "")
-    for state, here in each(partial(_run, passes), blocks(problem, exhaustive)):
+    for state, here in each(partial(_run, passes), blocks):
         if here > last or not binding[0]:
             binding = state.binding
         last = max(last, here)

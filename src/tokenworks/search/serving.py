@@ -144,12 +144,19 @@ def most_chips(problem: Problem) -> Floats:
         size, draw = shared.units(offer)
         each = draw / size
         if limits.power is not None:
-            bound = min(bound, limits.power * ROUNDING / (each * pue))
+            bound = min(bound, limits.power * ROUNDING / (_power_each(problem, offer, each) * pue))
         money = limits.budget_capital or limits.budget
         if money is not None:
             bound = min(bound, money / _capital_each(problem, offer, each))
         most.append(bound)
     return np.array(most or [0.0])
+
+
+def _power_each(problem: Problem, offer: Offer, power: float) -> float:
+    """IT power a chip with its share of the network of a full hall, W; storage apart."""
+    hall = shared.reach(shared.wiring(problem, offer, 1).parts.radix) // offer.node * offer.node
+    share = 1.0 + float(problem.world.constants["storage_power_share"].value)
+    return power + (shared.wiring(problem, offer, hall).bill.power or 0.0) / hall / share
 
 
 def _capital_each(problem: Problem, offer: Offer, power: float) -> float:

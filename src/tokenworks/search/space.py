@@ -111,6 +111,18 @@ def kinds(architecture: Architecture) -> frozenset[str]:
     return frozenset(a.kind for a in found)
 
 
+@dataclass(frozen=True)
+class Grid:
+    """A space before its rows are made: axes: name -> values, the cluster size first. divides: which combinations do,
+    an axis that no rule asks of having length 1. batch: global batch, sequences, broadcast over the same axes."""
+
+    axes: Mapping[str, Ints]
+    divides: Bools
+    batch: Floats
+    spanned: int
+    cut: Mapping[str, int]
+
+
 def _training_axes(shape: TrainingShape) -> dict[str, Ints]:
     """Every axis of the product but the cluster size."""
     routed, depth = experts(shape.architecture), shape.architecture.depth
@@ -132,19 +144,22 @@ def oversubscriptions(fixed: Mapping[str, int]) -> tuple[int, ...]:
     return (fixed["oversubscription"],) if "oversubscription" in fixed else OVERSUBSCRIPTION
 
 
+def recomputes(fixed: Mapping[str, int]) -> tuple[int, ...]:
+    """The ways of recomputing that are tried, the least first."""
+    return (fixed["recompute"],) if "recompute" in fixed else RECOMPUTE
+
+
 def per_size(shape: TrainingShape) -> int:
     """How many designs the product has for one cluster size."""
     return len(oversubscriptions(shape.fixed)) * math.prod(len(axis) for axis in _training_axes(shape).values())
 
 
-def training(shape: TrainingShape, sizes: Ints) -> Spanned:
-    """All splits of every cluster size of one offer that divide, and how many each rule of divisibility cut.
+def training_grid(shape: TrainingShape, sizes: Ints) -> Grid:
+    """Which splits of every cluster size of one offer divide, and how many each rule of divisibility cut.
 
-    The rules are asked of the few axes that they depend on, never of the whole product. A row stands for all its
-    networks (OVERSUBSCRIPTION) until it is wired, and is counted so.
+    The rules are asked of the few axes that they depend on, never of the whole product. A combination stands for all
+    its networks (OVERSUBSCRIPTION) until it is wired, and is counted so.
     """
-    if not len(sizes):
-        return Spanned(Designs({}), 0, {})
     axes = {"chips": sizes, **_training_axes(shape)}
     routed, depth = experts(shape.architecture), shape.architecture.depth
     a = dict(zip(axes, np.ix_(*axes.values()), strict=True))
@@ -172,10 +187,21 @@ def training(shape: TrainingShape, sizes: Ints) -> Spanned:
         if now < left:
             cut[reason] = networks * (left - now)
         left = now
-    places = np.nonzero(np.broadcast_to(keep, whole))
-    columns: dict[str, Any] = {name: axis[at] for (name, axis), at in zip(axes.items(), places, strict=True)}
+    return Grid(axes, keep, batch, networks * math.prod(whole), cut)
+
+
+def training(shape: TrainingShape, sizes: Ints, open_axes: tuple[str, ...] = ()) -> Spanned:
+    """All splits of every cluster size of one offer that divide, one a row: see `training_grid`. open_axes: axes that
+    no rule asks of and of which a row stands for all values."""
+    if not len(sizes):
+        return Spanned(Designs({}), 0, {})
+    grid = training_grid(shape, sizes)
+    whole = tuple(1 if name in open_axes else len(axis) for name, axis in grid.axes.items())
+    places = np.nonzero(np.broadcast_to(grid.divides, whole))
+    listed = zip(grid.axes.items(), places, strict=True)
+    columns: dict[str, Any] = {name: axis[at] for (name, axis), at in listed if name not in open_axes}
     columns["dp"] = columns["chips"] // (columns["tp"] * columns["pp"] * columns["cp"])
-    return Spanned(Designs(columns), networks * math.prod(whole), cut)
+    return Spanned(Designs(columns), grid.spanned, grid.cut)
 
 
 def serving(
