@@ -319,6 +319,7 @@ def stats(quote: Mapping[str, Any], say: Translator) -> tuple[Table, Table]:
     """How many designs were spanned and scored, and why the others went."""
     found = quote["search"]
     counted = tuple((say(name), f"{found[name]:,}") for name in ("spanned", "scored", "beaten"))
+    counted += ((say("finalists simulated until one held"), f"{found.get('simulated', 0):,}"),)
     gone = [(say(kind), say(reason), f"{n:,}") for kind in ("cut", "bounded") for reason, n in found[kind].items()]
     return (
         Table(say("Search"), (say("what"), say("designs")), counted),

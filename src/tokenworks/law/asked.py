@@ -19,7 +19,7 @@ from tokenworks.records import Shipment, World
 DEFAULT_USE = "AI data centre"
 SCENARIO = "what_if_diffusion_enforced"
 ANYBODY = "any"  # an exporter that no letter binds
-SLIPS_FROM, SLIPS = 5, 2  # a name of so many letters, so many slips of the pen away, is taken for a misspelling
+SLIPS_FROM, SLIPS = 6, 2  # a name of so many letters, so many slips of the pen away, is taken for a misspelling
 UNKNOWN = "unknown"  # a fact that is said to be missing: every value is tried
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenworks.perf.roofline import Column
-from tokenworks.perf.serving import Lengths, Replica, Steady, mixed_step, places
+from tokenworks.perf.serving import Lengths, Replica, Steady, fixed_delay, mixed_step, places
 from tokenworks.perf.serving_step import Load
 
 _TRIALS = 10  # evaluations of the batch: the bracket then is narrower than 1e-6
@@ -73,7 +73,7 @@ def first_token_delay(replica: Replica, lengths: Lengths, step: Column) -> Colum
     ranks = np.where(np.asarray(replica.plan.dp) > 1, k.dp_wait, 0.0) * step
     tokens = fresh_tokens(replica, lengths)
     through = (1.0 - 1.0 / pp) * mixed_step(replica, Load(prefill=np.minimum(tokens, k.chunk), prompt=tokens)).time
-    return k.open_fixed * k.ttft_fixed + ranks + np.where(pp > 1, through, 0.0)
+    return k.open_fixed * fixed_delay(replica) + ranks + np.where(pp > 1, through, 0.0)
 
 
 class _Steps(NamedTuple):

@@ -103,7 +103,7 @@ def answered(
         "version": VERSION,
         "request": request.source,
         "world": _known(world),
-        "search": _search(found),
+        "search": {**_search(found), "simulated": sum(s["designs"] for s in simulated.values())},
         "best": best,
         "front": fronts,
         "uncertainty": sure,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from tokenworks.fabric import Fabric, FabricBill, FabricSpec
 from tokenworks.language import Text
 from tokenworks.records import Bools, Chip, Designs, Floats, Hardware, Ints, Job, Request, System, Verdict, World
 from tokenworks.workload.architecture import Architecture
@@ -44,9 +44,9 @@ class Problem:
     fixed: Mapping[str, int] = field(default_factory=dict)  # axes of the space that are held at a value
 
     @cached_property
-    def networks(self) -> dict[tuple[FabricSpec, str, str], tuple[Fabric, FabricBill]]:
-        """Networks that have been built and priced for the problem, by what they are and the parts they are made of:
-        many offers take the same."""
+    def known(self) -> dict[Hashable, Any]:
+        """What has been worked out for the problem and is asked for again: networks by what they are and their parts,
+        calibrations by system. Nothing in it depends on who asked first."""
         return {}
 
 

@@ -160,10 +160,11 @@ def wiring(
         )  # fmt: skip
     switch, optic = (part.id if part is not None else "" for part in (parts.switch, parts.optic))
     key = (spec, switch, optic)
-    if key not in problem.networks:
+    if key not in problem.known:
         built = fabric.build(spec)
-        problem.networks[key] = (built, fabric.price(built, parts, problem.world.prices))
-    return Wiring(problem.networks[key][0], parts, problem.networks[key][1], halls)
+        problem.known[key] = (built, fabric.price(built, parts, problem.world.prices))
+    network, bill = problem.known[key]
+    return Wiring(network, parts, bill, halls)
 
 
 def reach(radix: int) -> int:
@@ -184,7 +185,7 @@ def wire(state: State) -> State:
     if "oversubscription" in state.designs.columns:
         return _wired_as_told(state)
     keys, inverse = distinct_rows(state.designs["system"], state.designs["chips"])
-    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system in {key[0] for key in keys}}
+    parts_of = _switches_of(state, keys)
     tables = [np.array([wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]
     state = replace(state, copies=1)
     parts, dead = [], []
@@ -208,11 +209,16 @@ def wire(state: State) -> State:
     return state
 
 
+def _switches_of(state: State, keys: Sequence[tuple[int, ...]]) -> Mapping[int, fabric.Parts]:
+    """Switches and transceivers of every system that occurs."""
+    return {k: switches(state.problem, state.problem.offers[k]) for k in {key[0] for key in keys}}
+
+
 def _wired_as_told(state: State) -> State:
     """Wire rows whose oversubscription is settled."""
     d = state.designs
     keys, inverse = distinct_rows(d["system"], d["chips"], d["oversubscription"])
-    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system in {key[0] for key in keys}}
+    parts_of = _switches_of(state, keys)
     table = np.array([wired(state.problem, key[:2], key[2], parts_of[key[0]]) for key in keys])
     tiered = ((table[:, 4] > 1.0) | (np.array([key[2] for key in keys]) == 1))[inverse]
     flat = table[inverse]

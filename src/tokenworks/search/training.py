@@ -161,17 +161,20 @@ def spread(layout: Layout, **axis: Floats) -> Layout:
 
 def constants(problem: Problem, offer: Offer) -> TrainingConstants:
     """The calibration for an offer at the world's date."""
-    _, runs = software.training(offer.chip, problem.world.date.year)
-    table = problem.world.calibration["training"]
-    return TrainingConstants.from_calibration(
-        table,
-        offer.chip.generation,
-        offer.chip.vendor,
-        runs,
-        chip=offer.chip.id,
-        domain=float(offer.hardware.scaleup_domain),
-        density=density(hardware(offer, "bf16")),
-    )
+    key = ("training", offer.system.id)
+    if key not in problem.known:
+        _, runs = software.training(offer.chip, problem.world.date.year)
+        problem.known[key] = TrainingConstants.from_calibration(
+            problem.world.calibration["training"],
+            offer.chip.generation,
+            offer.chip.vendor,
+            runs,
+            chip=offer.chip.id,
+            domain=float(offer.hardware.scaleup_domain),
+            density=density(hardware(offer, "bf16")),
+        )
+    found: TrainingConstants = problem.known[key]
+    return found
 
 
 def hardware(offer: Offer, precision: str, fabric: Designs | None = None) -> Hardware:

@@ -89,6 +89,10 @@ def survives(asked: list[Any], world: World, find: Callable[[str], str | None]) 
             found = law.answer_file({"chips": chips, "cases": [case]}, world, find)["verdicts"][0]
         except Exception:  # whatever a mutant breaks, it is noticed
             return False
+        if licence == "error" or "error" in found:
+            if licence == "error" and "error" in found:
+                continue
+            return False
         if (found.get("licence"), found.get("exception") or found.get("review_policy") or "") != (licence, more):
             return False
         if eccn is not ... and found["eccn"] != eccn:
@@ -171,7 +175,7 @@ def count_killed(kill: Callable[[], bool], tally: dict[str, list[int]], what: st
 
 @pytest.mark.long
 def test_the_cases_kill_the_mutants_of_the_rules(world: World) -> None:
-    """LEAST of all mutants die, and of those that change the order at a threshold (a score never sits on its own)."""
+    """LEAST of all mutants die, and all that change the order at a threshold (a score never sits on its own)."""
     asked = list(questions())
     random.Random(1).shuffle(asked)  # unlike cases early: most mutants die within a few
     find = functools.cache(finder(world))
@@ -195,7 +199,7 @@ def test_the_cases_kill_the_mutants_of_the_rules(world: World) -> None:
     killed, all_of_them = (sum(t[i] for t in tally.values()) for i in (0, 1))
     print(f"killed {killed} of {all_of_them}: {tally}\nalive: {alive}")
     assert killed / all_of_them >= LEAST
-    assert tally["order"][0] / tally["order"][1] >= LEAST
+    assert tally["order"][0] == tally["order"][1]
 
 
 def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
