@@ -115,7 +115,8 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     rows, inputs, outputs, groups = _gemm_shape(matrix, bench)
     rates = bench.rates(kind, size)
     if matrix.role == "expert":
-        share = c["expert_peak"] * roofline.grouped_efficiency(rows, c["expert_half"])
+        peak = c["expert_compiled"] if c.framework.get("xla") else c["expert_peak"]
+        share = peak * roofline.grouped_efficiency(rows, c["expert_half"])
         rates = rates._replace(compute=rates.compute * share)
     flops = roofline.gemm_flops(rows, outputs, inputs) * groups
     weights = groups * inputs * outputs
@@ -144,8 +145,10 @@ def attention_efficiency(attention: Attention, bench: Bench) -> Column:
     recurrent kernels, and for FlashAttention-2 on chips it lags behind (Hopper on; arXiv 2407.08608)."""
     c = bench.constants
     share = c.attention * roofline.head_efficiency(float(attention.head_dim), c["head_power"])
-    if c.framework.get("flash2") and c.flash2_lags:
+    if c.framework.get("flash2") and c.flash2_lags and attention.kind not in RECURRENT:
         share = share * c["flash2"]
+    if attention.kind == "mla":
+        share = share * c["mla"]
     if attention.kind == "sparse":
         return share * c["sparse"]
     return share * c["scan"] if attention.kind in RECURRENT else share
@@ -233,7 +236,7 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1
     again = np.maximum(lay.full, lay.extra_elementwise)
     return ZERO._replace(
         elementwise=passes * moved / bench.stream * (3.0 + again),
-        permute=c["permute"] * c.expert_software * permuted / bench.stream * (3.0 + again),
+        permute=c["permute"] * permuted / bench.stream * (3.0 + again),
     )
 
 
