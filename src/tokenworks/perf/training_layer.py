@@ -121,10 +121,15 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     flops = roofline.gemm_flops(rows, outputs, inputs) * groups
     weights = groups * inputs * outputs
     moved_in, moved_out = groups * rows * inputs, groups * rows * outputs
-    forward = roofline.roofline_time(flops, weights * size + moved_in * size + moved_out * 2.0, rates)
-    back_in = roofline.roofline_time(flops, weights * size + moved_out * size + moved_in * 2.0, rates)
+    start = c["gemm_start"] * bench.hardware.peak[kind] / bench.hardware.peak["bf16"]
+
+    def tiled(contracted: Column) -> Column:
+        return flops * (1.0 + start / np.maximum(contracted, 1.0))
+
+    forward = roofline.roofline_time(tiled(inputs), weights * size + moved_in * size + moved_out * 2.0, rates)
+    back_in = roofline.roofline_time(tiled(outputs), weights * size + moved_out * size + moved_in * 2.0, rates)
     accumulate = 4.0 if c.framework.get("fsdp") else 8.0
-    back_weight = roofline.roofline_time(flops, (moved_in + moved_out) * size + weights * accumulate, rates)
+    back_weight = roofline.roofline_time(tiled(rows), (moved_in + moved_out) * size + weights * accumulate, rates)
     trained = 0.0 if lay.software.adapter else 1.0
     again = np.maximum(lay.full, lay.extra_gemm)
     passes = c["quantise"] * (c[SCALING[lay.precision][1]] if lay.precision in SCALING else 1.0)
