@@ -64,6 +64,7 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     net = network.tiers(bench.hardware, c)
     hidden_ep = 1.0 if not lay.software.expert_overlap else c["ep_overlapped"]
     seen = net._replace(fast=net.fast / c["ep_fast"], slow=net.slow / c["ep_slow"], fast_latency=c["ep_latency"])
+    once = lay.software.expert_overlap or lay.software.year >= c["dispatch_once"]
     tp: Column = 0.0
     cp: Column = 0.0
     ep: Column = 0.0
@@ -73,8 +74,8 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     for layer, count in arch.layers:
         tp = tp + count * network.tensor_time(layer, arch.hidden, lay, net)
         cp = cp + count * network.context_time(layer, lay, net) * 3.0
-        ep = ep + count * network.expert_time(layer, arch.hidden, lay, seen)
-        wire_ep = wire_ep + count * network.expert_time(layer, arch.hidden, lay, net)
+        ep = ep + count * network.expert_time(layer, arch.hidden, lay, seen, once)
+        wire_ep = wire_ep + count * network.expert_time(layer, arch.hidden, lay, net, once)
         routed = 0.0 if layer.ffn is None else float(layer.ffn.experts)
         experts += count * float(routed > 0)
         held = held + (count * np.maximum(routed / lay.ep, 1.0) if routed else 0.0)
