@@ -78,7 +78,8 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
         wire_ep = wire_ep + count * network.expert_time(layer, arch.hidden, lay, net, once)
         routed = 0.0 if layer.ffn is None else float(layer.ffn.experts)
         experts += count * float(routed > 0)
-        held = held + (count * np.maximum(routed / lay.ep, 1.0) if routed else 0.0)
+        apart = routed and not c.framework.get("grouped")
+        held = held + (count * np.maximum(routed / lay.ep, 1.0) if apart else 0.0)
     tp_all = tp * (1.0 + c["tp_backward"] + lay.full)
     exchanges = 4.0 + 2.0 * lay.full
     graph = c["graph_sync"] if lay.software.graph else 1.0
