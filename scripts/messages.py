@@ -4,7 +4,7 @@
     python scripts/messages.py compile    compile the .po into the .mo that is shipped
 
 A sentence is the literal first argument of one of CALLS (or of the keyword it stands under), a cut reason of
-the search, a meaning or formula of quote/figures.py, or a `text` of the law's data.
+the search, a meaning or formula of quote/figures.py, a `text` of the law's data, or a row of its coverage.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def _in_data(node: object) -> Iterator[str]:
     if isinstance(node, dict):
         if isinstance(node.get("text"), str):
             yield node["text"]
+        if isinstance(node.get("modelled"), str):  # a row of the coverage table
+            yield from (node[key] for key in ("rule", "modelled", "not_modelled") if node.get(key))
         for value in node.values():
             yield from _in_data(value)
     elif isinstance(node, list):

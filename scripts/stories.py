@@ -1,7 +1,8 @@
 """The gallery: runs every command of docs/stories/stories.yaml and writes its pages in each language.
 
-python scripts/stories.py           write docs/stories
-python scripts/stories.py --check   say which pages are stale; exit 1 where one is
+python scripts/stories.py             write docs/stories
+python scripts/stories.py NAME ...    write these stories alone
+python scripts/stories.py --check     say which pages are stale; exit 1 where one is
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "stories"
 WIDTH = 140  # columns of the outputs
 INTRO = {
-    "en": "Made by `python scripts/stories.py`: every block below is the output of the command above it. A figure of a "
-    "quote says where it comes from with `tokenworks explain QUOTE.json /designs/0/cost/total_usd`. Not legal advice.",
-    "zh-Hant": "本頁由 `python scripts/stories.py` 產生：每個區塊都是其上命令的輸出。報價裡的任何數字都能用 "
-    "`tokenworks explain QUOTE.json /designs/0/cost/total_usd` 追問公式與來源。非法律意見。",
+    "en": "Made by `python scripts/stories.py`: every block below is the output of the command above it. Any figure "
+    "says where it comes from: ask for `--format json`, then `tokenworks explain ANSWER.json FIGURE`. "
+    "Not legal advice.",
+    "zh-Hant": "本頁由 `python scripts/stories.py` 產生：每個區塊都是其上命令的輸出。任何數字都能追問公式與來源："
+    "以 `--format json` 輸出，再執行 `tokenworks explain ANSWER.json FIGURE`。非法律意見。",
 }
 OTHER = {"en": "繁體中文", "zh-Hant": "English"}
 
@@ -45,10 +47,10 @@ def file_of(name: str, language: str) -> str:
     return f"{name}.md" if language == "en" else f"{name}.{language}.md"
 
 
-def pages() -> Iterator[tuple[str, str]]:
-    """Path under docs/stories and content of every page and figure."""
+def pages(names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Path under docs/stories and content of every page and figure; of the stories named, or of all."""
     for story in stories():
-        for language in LANGUAGES:
+        for language in LANGUAGES if not names or story["name"] in names else ():
             yield from _page(story, language)
 
 
@@ -88,7 +90,11 @@ def main() -> int:
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "tokenworks"
     check, stale = "--check" in sys.argv[1:], []
-    for name, content in pages():
+    names = [a for a in sys.argv[1:] if a != "--check"]
+    unknown = set(names) - {s["name"] for s in stories()}
+    if unknown:
+        raise SystemExit(f"no such story: {', '.join(sorted(unknown))}")
+    for name, content in pages(names):
         path = FOLDER / name
         if check:
             if not path.is_file() or path.read_text(encoding="utf-8") != content:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
 
-from tokenworks import catalog, files
+from tokenworks import catalog, files, kept
 from tokenworks.catalog import Catalog
 from tokenworks.quote import inline_models, quote, read_request
 from tokenworks.records import Quote, World
 
+os.environ.setdefault(kept.FOLDER, kept.OFF)  # a test asks the engine, not what an earlier test was told
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 

@@ -7,6 +7,7 @@ project started from. JSON is read by the same door (YAML 1.2 contains JSON), TO
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -195,6 +196,25 @@ def _finite(value: Any, name: str, depth: int = 0) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise BadRequest("'{value}' is not a finite number", field=name, value=value)
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def writable(path: Path) -> None:
+    """Find out before long work that a file could not be written there: its nearest folder that stands must be one
+    that may be written to, and no folder may bear its name. Makes nothing.
+
+    Raises BadRequest naming the path, as `write` would in the end.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder = next(each for each in path.absolute().parents if os.path.lexists(each))
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise BadRequest("cannot be written: {why}", field=str(path), why=why) from error
 
 
 def write(path: Path, content: str | bytes) -> None:

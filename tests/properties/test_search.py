@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from tokenworks import catalog
 from tokenworks.catalog import Catalog
 from tokenworks.quote import quote, read_request
-from tokenworks.quote.story import problems, resolved
+from tokenworks.quote.story import architecture, problems, resolved
 from tokenworks.records import Chip, Fact, World
 from tokenworks.search import Found, search
 from tokenworks.search.choose import CRITERIA, front, preference, ranked
 from tokenworks.search.front import pareto
-from tokenworks.search.space import TrainingShape, training
+from tokenworks.search.shared import COSTS, LIMITS, UNRENTED, UNSOLD
+from tokenworks.search.space import BATCH_TOLERANCE, TrainingShape, counts, nearest_batch, training
 
 CHIPS = ("h100", "h200", "a100", "h800", "h20", "ascend-910b", "ascend-910c", "mi300x", "gb200", "b200", "tpu-v5p")
 MODELS = ("llama-3.1-8b", "qwen2.5-72b", "qwen3-30b-a3b", "deepseek-v3")
@@ -98,6 +99,12 @@ def _same(asked: Mapping[str, Any], facts: Catalog) -> bool:
     assert a.spanned == b.spanned
     assert not b.bounded
     assert a.scored <= b.scored
+    # counted to the last design, also where limits cut: each is scored once, or is no design
+    assert b.scored == b.spanned - sum(n for reason, n in b.cut.items() if reason not in LIMITS)
+    late = sum(b.cut.get(reason, 0) for reason in (UNSOLD, UNRENTED, COSTS))
+    ways = 2 if asked["acquire"] == "either" else 1
+    alive = b.spanned - (sum(b.cut.values()) - late)
+    assert ways * alive == late + b.beaten + len(b.designs)
     return bool(points(everything))
 
 
@@ -213,36 +220,57 @@ def test_the_faster_link_loses_where_the_law_forbids_it(facts: Catalog) -> None:
 # ------------------------------------------------------------------------------------------- space, front
 
 
-def test_tiling_a_design_is_in_the_space(facts: Catalog) -> None:
-    """Twice the chips at twice the data parallel degree: every split comes again, unless the batch forbids it."""
-    world = catalog.world(facts, dt.date(2026, 1, 1))
-    asked = {"make": {"train": {"model": "qwen3-30b-a3b", "tokens": 1e10}}, "where": "US", "when": "2026-01-01",
-             "limits": {"chips_max": 64}}  # fmt: skip
-    (problem,) = problems(resolved(read_request(asked), world), world)
-    shape = TrainingShape(problem.architecture, 4096, 4096.0, 8)
+@given(
+    st.sampled_from(MODELS),
+    st.sampled_from([8, 16, 24, 32, 48, 64, 96, 256]),
+    st.sampled_from([4096, 32768]),
+    st.sampled_from([1.0, 8.0, 72.0]),
+    st.sampled_from([2, 4]),
+)
+@settings(max_examples=25, **QUIET)
+def test_tiling_a_design_is_in_the_space(
+    facts: Catalog, model: str, chips: int, sequence: int, domain: float, times: int
+) -> None:
+    """So many times the chips at so many times the data parallel degree: every split comes again, unless the batch
+    forbids it."""
+    shape = TrainingShape(architecture(model, catalog.world(facts, dt.date(2026, 1, 1)), "model"), sequence, 4096.0,
+                          int(domain))  # fmt: skip
     names = ("chips", "tp", "pp", "vpp", "cp", "ep", "micro_batch", "recompute", "zero", "dp")
-    once, twice = (
+    assert chips * times in counts(1, 10_000, 8)
+    once, tiled = (
         {tuple(row) for row in np.stack([training(shape, np.array([n])).designs[k] for k in names], axis=1).tolist()}
-        for n in (64, 128)
+        for n in (chips, times * chips)
     )
     assert once
     for row in once:
-        assert (2 * row[0], *row[1:-1], 2 * row[-1]) in twice
+        whole = times * row[-1] * row[names.index("micro_batch")]
+        if abs(nearest_batch(4096.0, np.array([whole]))[0] / 4096.0 - 1.0) <= BATCH_TOLERANCE:
+            assert (times * row[0], *row[1:-1], times * row[-1]) in tiled
+
+
+def test_the_quote_says_how_many_finalists_were_simulated(facts: Catalog) -> None:
+    asked = {"make": {"serve": {"model": "qwen3-30b-a3b", "requests_per_second": 5, "input": 1000, "output": 200,
+                                "ttft_p99": "2 s", "tpot_p99": "50 ms"}}, "where": "US", "when": "2026-01-01",
+             "limits": {"chips": ["h100", "h200"]}}  # fmt: skip
+    content = quote(read_request(asked), catalog.world(facts, dt.date(2026, 1, 1))).content
+    tried = [d for d in content["designs"] if "simulated" in d]
+    assert content["search"]["simulated"] == len(tried) >= 1
+    assert [d["simulated"]["holds"] for d in tried[:-1]] == [False] * (len(tried) - 1)
 
 
 def test_the_space_is_counted_to_the_last_design(facts: Catalog) -> None:
     asked = {"make": {"train": {"model": "qwen3-30b-a3b", "tokens": 1e10, "within": "20 days"}}, "where": "US",
              "when": "2026-01-01", "limits": {"chips": ["h100"], "chips_max": 64}, "acquire": "rent"}  # fmt: skip
     world = catalog.world(facts, dt.date(2026, 1, 1))
-    for exhaustive in (False, True):
-        s = searched(asked, world, exhaustive).state
-        late = {k: n for k, n in s.cut.items() if k in ("has no known rent", "costs more than the budget")}
-        alive = s.spanned - (sum(s.cut.values()) - sum(late.values())) - sum(s.bounded.values())
-        if exhaustive:  # some that a limit cut were scored all the same
-            assert not s.bounded
-            assert len(s.designs) <= alive <= s.scored
-        else:
-            assert alive == s.scored
+    s = searched(asked, world).state
+    late = {k: n for k, n in s.cut.items() if k in ("has no known rent", "costs more than the budget")}
+    assert s.scored == s.spanned - (sum(s.cut.values()) - sum(late.values())) - sum(s.bounded.values())
+    s = searched(asked, world, exhaustive=True).state
+    # what does not divide and what is no network is no design; every design is scored, then cut, beaten or left
+    none = sum(n for reason, n in s.cut.items() if reason not in LIMITS)
+    assert not s.bounded
+    assert s.scored == s.spanned - none
+    assert s.spanned == sum(s.cut.values()) + s.beaten + len(s.designs)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=40), st.randoms())

@@ -7,20 +7,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenworks.simulate.requests import Requests
-from tokenworks.simulate.serving import ROUTERS, Engine, Farm, Level, Result, simulate, summary
+from tokenworks.simulate.requests import Prefixes, Requests
+from tokenworks.simulate.serving import (
+    ROUTERS,
+    Engine,
+    Failures,
+    Farm,
+    Level,
+    Prefill,
+    Result,
+    Scaling,
+    simulate,
+    summary,
+)  # fmt: skip
 from tokenworks.simulate.tables import tabulate
 
 rows = st.lists(st.tuples(st.floats(0, 50), st.integers(1, 300), st.integers(1, 40)), min_size=1, max_size=60)
-farms = st.builds(
-    Farm,
-    st.integers(1, 4),
-    st.builds(Engine, st.integers(1, 8), st.integers(200, 2000), st.integers(1, 512), st.booleans(), st.booleans()),
-    st.sampled_from(ROUTERS),
-    st.just(0.0),
+engines = st.builds(
+    Engine, st.integers(1, 8), st.integers(200, 2000), st.integers(1, 512), st.booleans(), st.booleans(), st.booleans()
 )
+times = st.floats(0.01, 20)
+pools = st.builds(
+    Prefill, st.integers(1, 3), engines, st.deferred(lambda: st.just(step)), st.floats(0, 3), st.floats(0, 0.01)
+)
+scalings = st.builds(Scaling, st.just(1), st.floats(0.5, 20), times, times, times)
+failing = st.builds(Failures, st.lists(st.floats(5, 100), min_size=1, max_size=9).map(tuple), times)
+farms = st.builds(
+    Farm, st.integers(1, 4), engines, st.sampled_from(ROUTERS), st.just(0.0), st.none() | pools, st.none() | scalings,
+    st.none() | failing,
+)  # fmt: skip
 
 
+BLOCK = 16  # tokens
 # A plausible engine: fixed launch, a cost per sequence, per cached and per prompt token.
 step = tabulate(lambda b, c, p: 0.01 + 0.001 * b + 1e-6 * c + 1e-4 * p, 8, 512, 300)
 work = tabulate(lambda b, c, p: 1e-3 * p, 8, 4096, 300)
@@ -30,7 +48,14 @@ half = tabulate(lambda b, c, p: 0.5 + 0.0 * (b + c + p), 8, 512, 300)
 def requests(given_rows: list[tuple[float, int, int]]) -> Requests:
     ordered = sorted(given_rows)
     columns = [np.array(c) for c in zip(*ordered, strict=True)]
-    return Requests(columns[0].astype(float), columns[1].astype(np.int64), columns[2].astype(np.int64))
+    given = columns[1].astype(np.int64)
+    many = given // BLOCK
+    start = np.concatenate([[0], np.cumsum(many)])
+    family = np.repeat(given % 3, many) * 1000  # three kinds of beginnings
+    names = family + np.arange(start[-1]) - np.repeat(start[:-1], many)
+    return Requests(
+        columns[0].astype(float), given, columns[2].astype(np.int64), prefixes=Prefixes(BLOCK, start, names)
+    )
 
 
 def run(given_rows: list[tuple[float, int, int]], farm: Farm) -> Result:
@@ -60,6 +85,8 @@ def test_a_delay_moves_everything_by_itself(given_rows: list[tuple[float, int, i
 def test_no_request_is_lost_and_order_holds(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
     result = run(given_rows, farm)
     fits = result.requests.input + result.requests.output <= farm.engine.cache
+    if farm.prefill:
+        fits &= result.requests.input <= farm.prefill.engine.cache
     assert np.array_equal(result.finished, fits)
     kept = result.finished
     assert np.all(result.first[kept] > result.requests.arrival[kept])
@@ -73,7 +100,27 @@ def test_no_request_is_lost_and_order_holds(given_rows: list[tuple[float, int, i
 def test_busy_time_is_within_the_span(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
     result = run(given_rows, farm)
     span = result.end - float(result.requests.arrival[0])
-    assert result.busy <= farm.replicas * span * (1 + 1e-9) + 1e-12
+    assert result.busy <= result.replicas * span * (1 + 1e-9) + 1e-12
+    on = result.part.machines.on
+    assert np.all(result.part.machines.busy <= on * (1 + 1e-9) + 1e-9)
+    if farm.failures is None and farm.scaling is None:
+        assert on == pytest.approx(np.full(result.replicas, span))
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows, farms)
+def test_tokens_are_conserved(given_rows: list[tuple[float, int, int]], farm: Farm) -> None:
+    """Every token is made once, whatever fails; every prompt token is computed or reused, once where nothing is
+    computed anew."""
+    result = run(given_rows, farm)
+    counts, kept = result.part.machines.counts, result.finished
+    assert counts["tokens_made"] == int(np.sum(result.requests.output[kept]))
+    read, asked = counts["prompt_tokens_computed"] + counts["prompt_tokens_reused"], np.sum(result.requests.input[kept])
+    assert read >= asked
+    if not counts["preempted"] and not counts["requeued"]:
+        assert read == asked
+    if not farm.engine.prefix and not (farm.prefill and farm.prefill.engine.prefix):
+        assert counts["prompt_tokens_reused"] == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -105,3 +105,13 @@ def test_an_imported_list_is_screened(tmp_path: Path, capsys: pytest.CaptureFixt
     for day, licence in (("2024-04-30", "none"), ("2024-05-01", "required")):
         assert run([*check, "--on", day, "--catalog", str(own)]) == 0
         assert json.loads(capsys.readouterr().out)["licence"] == licence
+
+
+def test_the_coverage_is_told_in_chinese_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["law", "coverage", "--lang", "zh-Hant", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rules"]
+    assert run(["law", "coverage", "--lang", "zh-Hant"]) == 0
+    told = "".join(capsys.readouterr().out.split())
+    english = [r[k] for r in rows for k in ("rule", "modelled", "not_modelled") if len(r[k].split()) > 3]
+    assert english
+    assert [e for e in english if "".join(e.split()) in told and "Remote Access" not in e] == []

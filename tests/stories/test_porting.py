@@ -55,11 +55,41 @@ def test_a_fact_that_nobody_published_is_named_and_can_be_assumed() -> None:
     assert filled["chips"][0]["serve"]["chips"] > 0
 
 
+def test_a_chip_of_which_its_maker_said_little_is_judged_on_stated_assumptions() -> None:
+    chip = ("--chip", "amd-mi308x", "--chip", "hygon-k100-ai")
+    bare, hygon = asked("qwen3-30b-a3b", *SERVE, *chip)["tables"][0]["chips"]
+    assert "peak_bf16" in bare["missing"]
+    assert hygon["serve"] is None
+    scenarios = ("--scenario", "mi308x-filled", "--scenario", "home-made-chips-filled")
+    table = asked("qwen3-30b-a3b", *SERVE, *chip, *scenarios)["tables"][0]
+    filled, hygon = table["chips"]
+    assert filled["serve"]["per_million_tokens_usd"] > 0
+    assert table["facts"]["chips/amd-mi308x/peak_bf16"]["assumed"]
+    assert hygon["serve"]["per_million_tokens_usd"] is None  # nobody published what a K100 costs
+    assert hygon["serve"]["chip_seconds_per_million_tokens"] > 0
+
+
 def test_dates_side_by_side() -> None:
     days = ("--on", "2024-06-01", "--on", "2025-10-01", "--make", "serve")
     early, late = asked("qwen3-32b", *days, "--chip", "huawei-ascend-910c")["tables"]
     assert (early["later"], early["chips"]) == (["huawei-ascend-910c"], [])
     assert [r["chip"] for r in late["chips"]] == ["huawei-ascend-910c"]
+
+
+def test_parallel_degrees_are_judged_against_those_of_the_cheapest_chip() -> None:
+    rows = asked("qwen3-32b", *SERVE, "--chip", "nvidia-h20", "--chip", "huawei-ascend-910c")["tables"][0]["chips"]
+    cheapest = min(rows, key=lambda r: r["serve"]["per_million_tokens_usd"])
+    assert cheapest["degrees"] == []
+    for row in rows:
+        for change in row["degrees"]:
+            assert change["like"] == cheapest["chip"]
+            assert change["there"] == {n: cheapest["serve"]["parallelism"][n] for n in change["there"]}
+            assert change["here"] == {n: row["serve"]["parallelism"][n] for n in change["here"]}
+            assert change["to"] == row["serve"]["per_million_tokens_usd"]
+            if change["from"] is not None:
+                assert change["from"] >= change["to"] * (1 - 1e-12)  # its own best is no dearer
+                assert change["gain"] == pytest.approx(1 - change["to"] / change["from"])
+    assert any(r["degrees"] for r in rows)
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "How to read this"), ("zh-Hant", "如何解讀")])

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenworks import catalog, law, records, scenario
-from tokenworks import quote as story
+from tokenworks.quote import quote as answer
+from tokenworks.quote import read_request
 from tokenworks.validate.predict import predict as predict_runs
 
 LAST_DAY = dt.date(9999, 12, 31)  # published runs may be on any chip that the catalog knows
@@ -41,8 +42,8 @@ def quote(request: Mapping[str, Any] | records.Request, world: records.World | N
 
     Raises BadRequest or UnknownFact (tokenworks.errors); nothing feasible is an answer.
     """
-    read = request if isinstance(request, records.Request) else story.read_request(request)
-    return story.quote(read, world or World.at(read.when))
+    read = request if isinstance(request, records.Request) else read_request(request)
+    return answer(read, world or World.at(read.when))
 
 
 def predict(runs: Iterable[Any], world: records.World | None = None) -> Mapping[str, Any]:

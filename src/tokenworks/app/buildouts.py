@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
-from tokenworks import catalog, deliver, files, scenario, units
+from tokenworks import catalog, deliver, files, units
 from tokenworks.app.heavy import pyplot
-from tokenworks.app.options import common, options, progress, read_day
-from tokenworks.app.whatifs import chosen
-from tokenworks.errors import BadRequest
+from tokenworks.app.options import Options, in_range, progress, read_day, with_options
+from tokenworks.app.scenarios import into, laid, stacked
 from tokenworks.language import LANGUAGES, Translator
 from tokenworks.quote import Plan
 from tokenworks.quote import buildout as planned
@@ -31,10 +30,11 @@ INFEASIBLE = 3
 @click.option("--model", default="deepseek-r1", help="What the factories serve, or train.")
 @click.option("--tokens", default="15T", help="Tokens of a training run.")
 @click.option("--chip", "chips", multiple=True, metavar="C", help="A chip; repeat. Default: any that may be had.")
-@click.option("--scenario", "names", multiple=True, metavar="S", help="Name or file; repeat to stack.")
-@click.option("-o", "folder", default=None, help="Write answer, report and plot here.")
-@common
+@stacked
+@into
+@with_options
 def buildout(
+    opts: Options,
     where: str,
     budget: str,
     years: int,
@@ -44,15 +44,9 @@ def buildout(
     chips: tuple[str, ...],
     names: tuple[str, ...],
     folder: str | None,
-    form: str,
-    overlay: str | None,
-    language: str,
 ) -> int:
     """What a country builds with a budget over years: factories, sites, power, chips, jobs and tokens by quarter."""
-    opts = options(form, overlay, language)
-    if not 1 <= years <= MOST_YEARS:
-        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}", field="--years", value=years, low=1,
-                         high=MOST_YEARS)  # fmt: skip
+    in_range("--years", years, 1, MOST_YEARS)
     start = read_day(day, "--on")
     facts = catalog.load(opts.catalog)
     plan = Plan(where, units.parse(budget, "money", "--budget"), years, model,
@@ -67,13 +61,8 @@ def buildout(
 def _world(facts: catalog.Catalog, start: dt.date, year: int, names: tuple[str, ...]) -> World:
     """The world of a year of the plan; the 29th of February stands for the 1st of March after."""
     first = start if (start.month, start.day) != (2, 29) else dt.date(start.year, 3, 1)
-    if first.year + year > dt.MAXYEAR:
-        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}", field="--on", value=start.isoformat(),
-                         low=dt.MINYEAR, high=dt.MAXYEAR - MOST_YEARS)  # fmt: skip
-    world = catalog.world(facts, first.replace(year=first.year + year))
-    for name in names:
-        world = scenario.apply(world, chosen(world, name))
-    return world
+    in_range("--on", first.year + year, dt.MINYEAR, dt.MAXYEAR)
+    return laid(facts, first.replace(year=first.year + year), names)
 
 
 def _pages(answer: Mapping[str, Any]) -> dict[str, str | bytes]:

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from tokenworks.app.later import later
+from tokenworks.app.usage import misread
 from tokenworks.errors import TokenworksError
 from tokenworks.files import dump_json
 from tokenworks.language import LANGUAGES, Translator
@@ -26,9 +27,9 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "quote": ("tokenworks.app.quoting", "quote", "Answer a request file with lawful, priced designs."),
         "explain": (
-            "tokenworks.app.quoting",
+            "tokenworks.app.explaining",
             "explain",
-            "Formula, inputs and sources of a figure of a quote.",
+            "Formula, inputs and sources of a figure of an answer.",
         ),
         "predict": ("tokenworks.app.predicting", "predict", "Predict published runs."),
         "simulate": ("tokenworks.app.predicting", "simulate", "Let requests flow through a design."),
@@ -96,8 +97,12 @@ def run(arguments: list[str]) -> int:
         _report(error, arguments)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        ours = misread(error, arguments)
+        if ours is None:
+            error.show()
+            return error.exit_code
+        _report(ours, arguments)
+        return ours.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -11,8 +11,8 @@ import click
 
 from tokenworks import catalog, deliver, files, scenario
 from tokenworks import law as rules
-from tokenworks.app.options import Options, common, options, read_day
-from tokenworks.app.whatifs import chosen
+from tokenworks.app.options import Options, common, options, read_day, within_rules
+from tokenworks.app.scenarios import chosen
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.quote.request import KINDS
 from tokenworks.records import Buyer, Shipment, Verdict, World
@@ -85,9 +85,9 @@ def check(
         destination=known_country(world, destination, "--to"),
         on=read_day(day, "--on"),
         ship_from=None if ship_from is None else known_country(world, ship_from, "--from"),
-        exporter=exporter,
+        exporter=None if exporter is None else rules.exporter_of("--exporter", exporter, world.law),
         buyer=Buyer(buyer_kind, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), buyer),
-        use=end_use,
+        use=None if end_use is None else rules.use_of("--use", end_use, world.law),
         quantity=quantity,
     )
     verdict = rules.judge(shipment, world)
@@ -142,17 +142,23 @@ def timeline(
     keys = [catalog.resolve(world, "chips", chip, "--chip") for chip in chips]
     place = known_country(world, destination, "--to")
     buyer = Buyer(None, None if buyer_hq is None else known_country(world, buyer_hq, "--buyer-hq"), None)
+    if exporter is not None:
+        exporter = rules.exporter_of("--exporter", exporter, world.law)
     first = dt.date.fromisoformat(str(world.law["meta"]["known_from"]))
     rows: list[Any] = []
+    spoken: list[Any] = []  # the same, its reasons still to be translated
     for key in keys:
         found = rules.timeline(Shipment(key, place, first, exporter=exporter, buyer=buyer), world)
         days = [{"from": day.isoformat(), **rules.answer(verdict)} for day, verdict in found]
         rows.append({"chip": key, "verdicts": days})
+        said = [{**each, "reasons": verdict.reasons} for each, (_, verdict) in zip(days, found, strict=True)]
+        spoken.append({"chip": key, "verdicts": said})
     one = rows[0] if len(rows) == 1 else {}
     until = world.law_known_to.isoformat()
     answer = {"schema": "tokenworks/timeline/1", **one, "to": place, "until": until, "timelines": rows}
-    _draw(out, {".svg": lambda: deliver.timeline_svg(answer, opts.say)})
-    opts.answer(answer, lambda say: deliver.timeline(answer, say))
+    told = {**answer, "timelines": spoken}
+    _draw(out, {".svg": lambda: deliver.timeline_svg(told, opts.say)})
+    opts.answer(answer, lambda say: deliver.timeline(told, say))
 
 
 def _draw(out: str | None, makers: Mapping[str, Callable[[], str]]) -> None:
@@ -173,7 +179,7 @@ def grid(day: str, out: str | None, form: str, overlay: str | None, language: st
     """Chips against countries on a day."""
     opts = options(form, overlay, language)
     world = _world(opts)
-    on = read_day(day, "--on")
+    on = within_rules(read_day(day, "--on"), world, "--on")
     chips = [c for c in sorted(world.chips) if world.chips[c].kind == "datacentre"]
     cells = rules.grid(chips, sorted(world.sites), on, world)
     answer = {
@@ -223,7 +229,7 @@ def diff(days: tuple[str, ...], form: str, overlay: str | None, language: str) -
     if len(days) != 2:
         raise BadRequest("give two dates", field="--on")
     world = _world(opts)
-    one, other = (read_day(d, "--on") for d in days)
+    one, other = (within_rules(read_day(d, "--on"), world, "--on") for d in days)
     chips = [c for c in sorted(world.chips) if world.chips[c].kind == "datacentre"]
     found = rules.diff(chips, sorted(world.sites), one, other, world)
     rows = [{"a": cell(c, p, a), "b": cell(c, p, b)} for c, p, a, b in found]

@@ -8,14 +8,12 @@ from pathlib import Path
 import click
 
 from tokenworks import catalog, deliver, files
-from tokenworks.app.options import common, interactive, options, progress
-from tokenworks.app.whatifs import chosen
-from tokenworks.errors import BadRequest
+from tokenworks.app.options import Options, in_range, interactive, progress, with_options
+from tokenworks.app.scenarios import against, chain, stacked
 from tokenworks.market import compare
 from tokenworks.market import read as read_demand
 from tokenworks.market.demand import BuyerGroup
 from tokenworks.records import World
-from tokenworks.scenario import ACTUAL
 
 NOBODY = 3
 DRAWS_MAX = 100_000
@@ -23,26 +21,18 @@ DRAWS_MAX = 100_000
 
 @click.command()
 @click.argument("requests", metavar="REQUESTS")
-@click.option("--scenario", "names", multiple=True, metavar="S", help="Name or file; repeat to stack.")
-@click.option("--against", "others", multiple=True, metavar="S0", help="Compare with this instead of the actual world.")
+@stacked
+@against
 @click.option("--draws", type=int, default=10_000, help="Draws of prices, speeds, supplies and licences.")
 @click.option("-o", "output", default=None, help="Write the answer (JSON) here.")
-@common
+@with_options
 def market(
-    requests: str,
-    names: tuple[str, ...],
-    others: tuple[str, ...],
-    draws: int,
-    output: str | None,
-    form: str,
-    overlay: str | None,
-    language: str,
+    opts: Options, requests: str, names: tuple[str, ...], others: tuple[str, ...], draws: int, output: str | None
 ) -> int:
     """Who sells, who buys and who goes without when a rule changes. REQUESTS: a file of buyers, or world-2025."""
-    opts = options(form, overlay, language)
-    if not 1 <= draws <= DRAWS_MAX:
-        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}", field="--draws", value=draws, low=1,
-                         high=DRAWS_MAX)  # fmt: skip
+    in_range("--draws", draws, 1, DRAWS_MAX)
+    if output is not None:
+        files.writable(Path(output))
     named = Path(requests).suffix == ""
     document = catalog.shipped_demand(requests) if named else files.load(Path(requests))
     demand = read_demand(document, Path(requests).stem)
@@ -53,7 +43,7 @@ def market(
         return worlds[group.request.when]
 
     known = catalog.world(facts, dt.date.max)
-    chains = [[chosen(known, name) for name in chain if name != ACTUAL] for chain in (others, names)]
+    chains = [chain(known, each) for each in (others, names)]
     say = progress if interactive() else (lambda sentence: None)
     answer = compare(demand, on_day, (chains[0], chains[1]), say, draws)
     if output is not None:

@@ -6,6 +6,7 @@ import datetime as dt
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import click
 from tokenworks import files
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.language import LANGUAGES, Translator
+from tokenworks.records import World
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("text", "json")
@@ -32,10 +34,14 @@ class Options:
         """The translator for this command."""
         return Translator(self.language)
 
-    def answer(self, content: Any, text: Callable[[Translator], str]) -> None:
-        """Print an answer on stdout, as JSON or as text."""
+    def said(self, content: Any, text: Callable[[Translator], str]) -> str:
+        """An answer as JSON or as text, with its last line ended."""
         said = files.dump_json(content) if self.format == "json" else text(self.say)
-        click.echo(said, nl=not said.endswith("\n"))
+        return said if said.endswith("\n") else said + "\n"
+
+    def answer(self, content: Any, text: Callable[[Translator], str]) -> None:
+        """Print an answer on stdout."""
+        click.echo(self.said(content, text), nl=False)
 
 
 def common(command: F) -> F:
@@ -49,6 +55,16 @@ def common(command: F) -> F:
     return command
 
 
+def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the common options, and hand the command what they come to as `opts`."""
+
+    @wraps(command)
+    def run(form: str, overlay: str | None, language: str, **rest: Any) -> Any:
+        return command(opts=options(form, overlay, language), **rest)
+
+    return common(run)
+
+
 def options(form: str, overlay: str | None, language: str) -> Options:
     """Check the common options. Raises BadRequest naming the option."""
     if form not in FORMATS:
@@ -58,12 +74,28 @@ def options(form: str, overlay: str | None, language: str) -> Options:
     return Options(form, None if overlay is None else Path(overlay), language)
 
 
+def in_range(field: str, value: int, low: int, high: int) -> int:
+    """The value, between its ends. Raises BadRequest naming the option."""
+    if not low <= value <= high:
+        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}", field=field, value=value, low=low,
+                         high=high)  # fmt: skip
+    return value
+
+
 def read_day(value: str, field: str) -> dt.date:
     """A day as YYYY-MM-DD. Raises BadRequest."""
     try:
         return dt.date.fromisoformat(value)
     except ValueError as error:
         raise BadRequest("expected a date such as 2025-05-02, read '{value}'", field=field, value=value) from error
+
+
+def within_rules(day: dt.date, world: World, field: str) -> dt.date:
+    """A day on which the rules of a world are known. Raises BadRequest for one before the first of them."""
+    first = str(world.law["meta"]["known_from"])
+    if day.isoformat() < first:
+        raise BadRequest("'{value}' is before the first rule ({first})", field=field, value=day, first=first)
+    return day
 
 
 def progress(sentence: str) -> None:

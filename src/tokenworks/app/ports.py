@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from tokenworks import catalog, deliver, scenario, units
-from tokenworks.app.options import common, options, progress, read_day
-from tokenworks.app.whatifs import chosen
-from tokenworks.errors import BadRequest, not_allowed
+from tokenworks import catalog, deliver, units
+from tokenworks.app.options import Options, in_range, progress, read_day, with_options
+from tokenworks.app.scenarios import laid, stacked
+from tokenworks.errors import not_allowed
 from tokenworks.quote import Ask, Carried, inline_models
 from tokenworks.quote import carry as carried
 from tokenworks.quote import porting as table
-from tokenworks.records import World
 
 LONGEST = 10**7  # tokens
 MAKES = ("serve", "train")
@@ -34,9 +33,10 @@ USUAL = ("huawei-ascend-910b3", "huawei-ascend-910c", "cambricon-mlu590", "hygon
 @click.option("--make", "makes", multiple=True, metavar="serve|train", help="Default: both.")
 @click.option("--tokens", default="1T", help="To train on.")
 @click.option("--within", default="100 days", help="To train within.")
-@click.option("--scenario", "names", multiple=True, metavar="S", help="Name or file; repeat to stack.")
-@common
+@stacked
+@with_options
 def porting(
+    opts: Options,
     model: str,
     days: tuple[str, ...],
     where: str,
@@ -45,12 +45,8 @@ def porting(
     tokens: str,
     within: str,
     names: tuple[str, ...],
-    form: str,
-    overlay: str | None,
-    language: str,
 ) -> None:
     """How well MODEL fits each chip, what it costs there by date, and what it could change to suit the chip."""
-    opts = options(form, overlay, language)
     for make in makes:
         if make not in MAKES:
             raise not_allowed("--make", make, MAKES)
@@ -63,7 +59,7 @@ def porting(
         within=units.parse(within, "time", "--within"),
         makes=makes or MAKES,
     )
-    worlds = [_world(facts, day, names) for day in days]
+    worlds = [laid(facts, read_day(day, "--on"), names) for day in days]
     progress(f"{len(worlds)} x {len(ask.chips)}")
     answer = table(ask, worlds)
     opts.answer(answer, lambda say: deliver.porting(answer, say))
@@ -78,9 +74,10 @@ def porting(
 @click.option("--chip", "chips", multiple=True, metavar="C", help="A chip; repeat. Default: all of cars and boards.")
 @click.option("--power", default=None, help="The most that the chip may draw, such as 60 W.")
 @click.option("--where", default="JP", metavar="CC")
-@click.option("--scenario", "names", multiple=True, metavar="S", help="Name or file; repeat to stack.")
-@common
+@stacked
+@with_options
 def carry(
+    opts: Options,
     model: str,
     day: str,
     rate: str,
@@ -90,29 +87,16 @@ def carry(
     power: str | None,
     where: str,
     names: tuple[str, ...],
-    form: str,
-    overlay: str | None,
-    language: str,
 ) -> None:
     """Does the chip of a car or a board carry MODEL at a rate, within memory and power; what must shrink."""
-    opts = options(form, overlay, language)
     for field, value in (("--input", read), ("--output", written)):
-        if not 1 <= value <= LONGEST:
-            raise BadRequest("'{value}' is out of range; allowed: {low} to {high}", field=field, value=value, low=1,
-                             high=LONGEST)  # fmt: skip
+        in_range(field, value, 1, LONGEST)
     limit = None if power is None else units.parse(power, "power", "--power")
     ask = Carried(_model(model), units.parse(rate, "rate", "--rate"), read, written, chips, limit, where)
-    answer = carried(ask, _world(catalog.load(opts.catalog), day, names))
+    answer = carried(ask, laid(catalog.load(opts.catalog), read_day(day, "--on"), names))
     opts.answer(answer, lambda say: deliver.carry(answer, say))
 
 
 def _model(name: str) -> Any:
     """A catalog id, or the config.json that a path leads to."""
     return inline_models({"make": {"serve": {"model": name}}}, Path.cwd())["make"]["serve"]["model"]
-
-
-def _world(facts: catalog.Catalog, day: str, names: tuple[str, ...]) -> World:
-    world = catalog.world(facts, read_day(day, "--on"))
-    for name in names:
-        world = scenario.apply(world, chosen(world, name))
-    return world

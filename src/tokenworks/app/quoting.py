@@ -1,24 +1,36 @@
-"""`quote` and `explain`."""
+"""`quote`: the command. An answer that was given before to the same files is read, not worked out."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenworks import catalog, deliver, files
-from tokenworks.app import heavy
-from tokenworks.app.heavy import pdf_pages
-from tokenworks.app.options import common, options, progress
-from tokenworks.errors import BadRequest
-from tokenworks.quote import inline_models, read_request
-from tokenworks.quote import quote as make_quote
-from tokenworks.quote.explain import explain as why
-from tokenworks.quote.flow import architectures
-from tokenworks.quote.whynot import why_not, without_rules
+from tokenworks import files, kept
+from tokenworks.app.options import Options, common, options
+from tokenworks.deferred import Deferred
 
-INFEASIBLE = 3
+if TYPE_CHECKING:
+    from tokenworks.app import answering
+else:
+    answering = Deferred("tokenworks.app.answering")  # the engine, which a kept answer does not need
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `quote` is asked: a request's file and the options of the command."""
+
+    path: Path
+    output: str | None
+    stats: bool
+    exhaustive: bool
+    doubt: str | None
+    free: bool
 
 
 @click.command()
@@ -40,39 +52,33 @@ def quote(
 ) -> int:
     """Answer a request file (YAML, TOML or JSON) with lawful, simulated, priced designs."""
     opts = options(shared["form"], shared["overlay"], shared["language"])
-    path = Path(request_file)
-    request = read_request(inline_models(files.load(path), path.parent))
-    facts = catalog.load(opts.catalog)
-    world = catalog.world(facts, request.when)
-    if doubt is not None:
-        told = why_not(request, world, doubt)
-        opts.answer(told, lambda say: deliver.why_not(told, say))
-        return 0
-    if free:
-        changed = {"schema": "tokenworks/without-rules/1", "jobs": without_rules(request, world)}
-        opts.answer(changed, lambda say: deliver.without_rules(changed, say))
-        return 0
-    answer = make_quote(request, world, exhaustive, heavy.scorer() if exhaustive else None)
-    if output is not None:
-        found = architectures(answer.content, world)
-        for written in deliver.write(answer.content, Path(output), opts.say, found, pdf_pages()):
-            progress(str(written))
-    opts.answer(
-        {**answer.content, "seconds": answer.seconds},
-        lambda say: deliver.text(answer.content, say) + (deliver.stats(answer, say) if stats else ""),
+    asked = Asked(Path(request_file), output, stats, exhaustive, doubt, free)
+    told = (
+        kept.kept("quotes", _sources(asked, opts), lambda: _told(asked, opts)) if _keeps(asked) else _told(asked, opts)
     )
-    return INFEASIBLE if answer.content["infeasible"] is not None else 0
+    answer = json.loads(told)
+    click.echo(answer["said"], nl=False)
+    return int(answer["code"])
 
 
-@click.command()
-@click.argument("quote_file", metavar="QUOTE.json")
-@click.argument("figure", metavar="FIGURE")
-@common
-def explain(quote_file: str, figure: str, form: str, overlay: str | None, language: str) -> None:
-    """Formula, inputs and sources of a figure, named by JSON pointer: /designs/0/cost/total_usd."""
-    opts = options(form, overlay, language)
-    content = files.parse(files.read_text(Path(quote_file), bytes_max=64_000_000), quote_file, bytes_max=64_000_000)
-    if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
-        raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=quote_file)
-    answer = why(content, figure)
-    opts.answer(answer, lambda say: deliver.explanation(answer, say))
+def _told(asked: Asked, opts: Options) -> bytes:
+    said, code = answering.answer(asked, opts)
+    return json.dumps({"said": said, "code": code}).encode()
+
+
+def _keeps(asked: Asked) -> bool:
+    """Whether all that the answer comes from is the request's own text and our catalog, and only words come out."""
+    if asked.output is not None or asked.stats or asked.exhaustive:
+        return False
+    read = files.load(asked.path)
+    jobs = read.get("make") if isinstance(read, Mapping) else None
+    named = [job.get("model") for job in jobs.values() if isinstance(job, Mapping)] if isinstance(jobs, Mapping) else []
+    return not any(isinstance(name, str) and (asked.path.parent / name).exists() for name in named)
+
+
+def _sources(asked: Asked, opts: Options) -> list[bytes]:
+    """All that the words of an answer come from, besides this program."""
+    words = [asked.path.suffix, asked.doubt, asked.free, opts.format, opts.language, shutil.get_terminal_size((0, 0))]
+    overlay = sorted(opts.catalog.glob("*.yaml")) if opts.catalog is not None else []
+    laid = [part for path in overlay for part in (path.name.encode(), files.read_text(path).encode())]
+    return [files.read_text(asked.path).encode(), json.dumps(words).encode(), str(opts.catalog).encode(), *laid]

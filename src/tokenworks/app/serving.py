@@ -9,14 +9,16 @@ import socket
 import click
 import uvicorn
 
+from tokenworks import catalog
 from tokenworks.app.options import common, options, progress
 from tokenworks.app.web.server import create
 from tokenworks.app.web.settings import Settings, data_folder
-from tokenworks.errors import BadRequest
+from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.language import Translator
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 CONNECTIONS = 400
+OUTSIDE = ("postgresql://", "postgres://")
 
 
 @click.command()
@@ -38,6 +40,10 @@ def web(
     if workers is not None and not 1 <= workers <= 64:
         raise BadRequest("'{value}' is out of range; allowed: {low} to {high}",
                          field="--workers", value=workers, low=1, high=64)  # fmt: skip
+    if store is not None and "://" in store and not store.startswith(OUTSIDE):
+        raise not_allowed("--store", store, [f"{scheme}user@host/name" for scheme in OUTSIDE])
+    if opts.catalog is not None:
+        catalog.load(opts.catalog)  # a folder that cannot be read is said now, not by every worker
     local = _loopback(host)
     settings = Settings(
         store=str(data_folder() / "answers.sqlite") if store is None else store,

@@ -16,6 +16,7 @@ from tokenworks.app.options import common, options, progress
 from tokenworks.language import LANGUAGES, Translator
 from tokenworks.validate import flow
 
+REPORT = "validation.json"
 LAST_DAY = dt.date(9999, 12, 31)  # published runs may be on any chip that the catalog knows
 
 
@@ -26,6 +27,8 @@ LAST_DAY = dt.date(9999, 12, 31)  # published runs may be on any chip that the c
 def validate(refit: bool, folder: str | None, form: str, overlay: str | None, language: str) -> None:
     """Cross-validate the models on the published runs that ship with the program. Takes minutes."""
     opts = options(form, overlay, language)
+    if folder is not None:
+        files.writable(Path(folder) / REPORT)
     world = catalog.world(catalog.load(opts.catalog), LAST_DAY)
     records = {kind: catalog.published(kind) for kind in catalog.RUNS}
     found = flow.assess(flow.PLANS, records, world, progress)
@@ -58,4 +61,4 @@ def _pages(report: Mapping[str, Any]) -> dict[str, str | bytes]:
         )
         for code in LANGUAGES
     }
-    return {"validation.json": files.dump_json(report), **pages, **plots}
+    return {REPORT: files.dump_json(report), **pages, **plots}

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib.resources import files as package
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
-from tokenworks import files
+from tokenworks import files, kept
 from tokenworks.catalog.calibration import with_fitted
 from tokenworks.errors import BadRequest, Defect, not_allowed
 from tokenworks.records import Chip, Entry, Fact, Model, System
@@ -68,16 +68,14 @@ def gather(overlay: Path | None = None) -> Catalog:
     An overlay file has the name and shape of ours (chips.yaml, prices.yaml, ...); its entries are merged by
     id, fact by fact. Raises BadRequest naming file, entry and field; Defect where our own data is bad.
     """
-    root = package("tokenworks")
-    data = root / "catalog" / "data"
-    raw: dict[str, Any] = {stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")}
-    law = _folder(root / "law" / "data")
-    calibration = with_fitted(_folder(data / "calibration"))
-    overlays, market = _folder(data / "scenarios"), _folder(data / "market")
+    text = kept.kept("catalog", (), _parsed)
+    shipped = json.loads(text)
+    raw, law = shipped["facts"], shipped["law"]
+    digest = hashlib.sha256(text)
     if overlay is not None:
         _lay_over(raw, overlay)
         law = {**law, **raw.pop(LISTS, {})}
-    canonical = json.dumps([raw, law, calibration, overlays, market], sort_keys=True, default=str)
+        digest.update(json.dumps([raw, law], sort_keys=True).encode())
     constants = raw["constants"]["constants"]
     return Catalog(
         chips={e["id"]: _chip(e) for e in raw["chips"]["chips"]},
@@ -90,20 +88,41 @@ def gather(overlay: Path | None = None) -> Catalog:
         prices=tuple(_price(p) for p in raw["prices"]["prices"]),
         constants={name: fact(f, name) for name, f in constants.items()},
         law=law,
-        calibration=calibration,
+        calibration=with_fitted(shipped["calibration"]),
         schema=raw["schema"],
         topologies=tuple(raw["topologies"]["topologies"]),
-        digest=hashlib.sha256(canonical.encode()).hexdigest()[:16],
-        overlays=overlays,
-        market=market,
+        digest=digest.hexdigest()[:16],
+        overlays=shipped["scenarios"],
+        market=shipped["market"],
     )
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Dates stay texts, as in a user's files (YAML 1.2)."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, form) for tag, form in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _parsed() -> bytes:
+    """Everything shipped, as JSON: package data is ours, read fast here and checked strictly by `catalog check`."""
+    root = package("tokenworks")
+    data = root / "catalog" / "data"
+    found = {
+        "facts": {stem: _shipped(data / f"{stem}.yaml") for stem in (*OVERLAY, "schema", "topologies")},
+        "law": _folder(root / "law" / "data"),
+        "calibration": _folder(data / "calibration"),
+        "scenarios": _folder(data / "scenarios"),
+        "market": _folder(data / "market"),
+    }
+    return json.dumps(found, ensure_ascii=False).encode()
+
+
 def _shipped(path: Traversable) -> Any:
-    """Package data is ours: read fast here, checked strictly by `catalog check`."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with path.open("r", encoding="utf-8") as file:
-        return yaml.load(file, Loader=loader)  # a safe loader
+        return yaml.load(file, Loader=_Loader)  # a safe loader
 
 
 def _folder(folder: Traversable) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ def explanation(answer: Mapping[str, Any], say: Translator) -> str:
     ]
     if answer["low"] is not None:
         lines.append(say("80 % interval: {low} to {high}", low=answer["low"], high=answer["high"]))
-    elif answer["kind"] == "derived":
+    elif answer["kind"] == "derived" and answer["design"] is not None:
         lines.append(say("no interval yet: none has been earned on runs outside the fit"))
     rows = [
         (i["name"], i["value"] if not isinstance(i["value"], Mapping) else "", i.get("source", ""))
@@ -107,12 +107,12 @@ def verdicts(answer: Mapping[str, Any], say: Translator) -> str:
 
 
 def timeline(answer: Mapping[str, Any], say: Translator) -> str:
-    """When a verdict changed."""
+    """When a verdict changed; reasons that are templates are said in the reader's language."""
     found: list[Block] = []
     for one in answer["timelines"]:
         rows = [
-            (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say), "; ".join(v["reasons"]),
-             "; ".join(c["rule"] for c in v["citations"]))
+            (v["from"], _said(v["licence"], v["review_policy"], v["exception"], say),
+             "; ".join(say.say(r) for r in v["reasons"]), "; ".join(c["rule"] for c in v["citations"]))
             for v in one["verdicts"]
         ]  # fmt: skip
         named = say("{chip} to {to}", chip=one["chip"], to=answer["to"])
@@ -122,7 +122,8 @@ def timeline(answer: Mapping[str, Any], say: Translator) -> str:
 
 def law_coverage(answer: Mapping[str, Any], say: Translator) -> str:
     """What is modelled and what is not."""
-    rows = [(r["rule"], r["modelled"], r["checked"], r.get("not_modelled", "")) for r in answer["rules"]]
+    rows = [(say(r["rule"]), say(r["modelled"]), r["checked"], say(r["not_modelled"]) if r.get("not_modelled") else "")
+            for r in answer["rules"]]  # fmt: skip
     span = say("rules known from {first} to {last}", first=answer["known_from"], last=answer["known_to"])
     table = simple("Coverage", ("rule", "modelled", "checked", "not modelled"), rows, say)
     return as_text([table, Lines(say("Notes"), (span, say(tables.DISCLAIMER)))])
@@ -149,9 +150,15 @@ def grid(answer: Mapping[str, Any], say: Translator) -> str:
 
 def law_lists(answer: Mapping[str, Any], say: Translator) -> str:
     """What an import took over and what it left out."""
-    rows = [(name, n, say("taken over")) for name, n in answer["taken"].items()]
-    rows += [(name, n, say("left out: not judged here")) for name, n in answer["left_out"].items()]
+    rows = [(_list(name, say), n, say("taken over")) for name, n in answer["taken"].items()]
+    rows += [(_list(name, say), n, say("left out: not judged here")) for name, n in answer["left_out"].items()]
     return as_text([simple("Lists", ("list", "rows", "done"), rows, say), Lines(say("Notes"), (answer["file"],))])
+
+
+def _list(name: str, say: Translator) -> str:
+    """The name of a list in the reader's language; as its source writes it where it is none of ours."""
+    known = next((told for part, told in words.LISTS.items() if part.casefold() in name.casefold()), None)
+    return name if known is None else say.say(known)
 
 
 def law_diff(answer: Mapping[str, Any], say: Translator) -> str:

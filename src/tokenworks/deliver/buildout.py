@@ -56,6 +56,7 @@ def _sum(answer: Mapping[str, Any], say: Translator) -> Lines:
             tokens=f"{total['tokens_a_year_then']:.3g}", runs=f"{total['training_runs_a_year_then']:,.0f}"),
         say("Jobs: up to {building} building, {operating} operating at the end",
             building=f"{total['construction_jobs_peak']:,}", operating=f"{total['operation_jobs']:,}"),
+        words.ask("/total/capital_usd", say),
     ]  # fmt: skip
     return Lines(say("National build-out"), tuple(lines))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tokenworks import units
+from tokenworks.deliver import words
 from tokenworks.deliver.render import as_text
 from tokenworks.deliver.tables import Block, Lines, Table
 from tokenworks.language import Text, Translator, text
@@ -28,6 +29,7 @@ def carry_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
             output=asked["output"]),
         say("A smaller model keeps the widths and has fewer layers; how well it would drive is not judged."),
         say("The factory that trains it: one request with both train and run_on under make."),
+        words.ask("/chips/0/rate_at_most", say),
     ]  # fmt: skip
     head = (say("chip"), say("vendor"), say("memory"), say("power"), say("holds the rate?"), say("precisions tried"),
             say("what must shrink"))  # fmt: skip

@@ -6,8 +6,8 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from tokenworks.deliver import words
 from tokenworks.deliver.sheets import safe
@@ -64,7 +64,8 @@ def _bar(one: Mapping[str, Any], y: int, x: Any, last: dt.date, say: Translator)
             continue
         said = words.word(words.LICENCE, verdict["licence"], say)
         more = verdict["exception"] or words.word(words.POLICY, verdict["review_policy"], say)
-        tip = f"{since.isoformat()}: {said}{' – ' + more if more else ''}; {'; '.join(verdict['reasons'])}"
+        why = "; ".join(say.say(r) for r in verdict["reasons"])
+        tip = f"{since.isoformat()}: {said}{' – ' + more if more else ''}; {why}"
         colour = CLASSES[class_of(verdict)][0]
         found.append(
             f'<rect x="{x(since):.1f}" y="{y}" width="{max(x(until) - x(since), 0.8):.1f}" height="{BAR}" '
@@ -111,7 +112,7 @@ def _legend(top: int, say: Translator) -> list[str]:
 def _page(width: int, height: int, title: str, body: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label={quoteattr(title)} font-family="sans-serif" font-size="12">'
+        f'aria-label="{escape(title)}" font-family="sans-serif" font-size="12">'
         f"<title>{escape(title)}</title>" + "\n".join(body) + "</svg>\n"
     )
 

@@ -14,7 +14,9 @@ WHAT: Mapping[str, Text] = {
     "precision": text("weights stored as"),
     "experts": text("experts"),
     "heads": text("attention heads"),
+    "degrees": text("parallel degrees"),
 }
+NOTICED = 0.005  # share of the cost from which other parallel degrees are worth a line
 SHOWN = 3  # changes a chip and job that are listed
 
 
@@ -86,7 +88,7 @@ def _cost(row: Mapping[str, Any], table: Mapping[str, Any], say: Translator) -> 
         elif one is not None:
             cells += [words.money(one["total_usd"], say), f"{one['chips']:,}", _how(one)]
     bars = next((row[kind]["bars"] for kind in ("train", "serve") if row[kind] is not None and row[kind]["bars"]), None)
-    return (*cells, say("no interval yet") if bars is None else str(bars["class"]))
+    return (*cells, say("no interval yet") if bars is None else words.evidence(bars["class"], say))
 
 
 def _price(value: float | None, say: Translator) -> str:
@@ -101,6 +103,7 @@ def _changes(table: Mapping[str, Any], say: Translator) -> Table:
     rows = []
     for r in table["chips"]:
         for kind in ("serve", "train"):
+            rows += [_degrees(r, d, say) for d in r["degrees"] if d["make"] == kind and _matters(d)]
             for c in [c for c in r["changes"] if c["make"] == kind][:SHOWN]:
                 rows.append((r["chip_name"], words.word(words.MAKE, kind, say), words.word(WHAT, c["what"], say),
                              c["before"], c["after"], f"{c['gain']:.1%}", _how(c)))  # fmt: skip
@@ -109,12 +112,27 @@ def _changes(table: Mapping[str, Any], say: Translator) -> Table:
     return Table(title, head, tuple(rows))
 
 
+def _matters(change: Mapping[str, Any]) -> bool:
+    return change["gain"] is None or bool(change["gain"] > NOTICED)
+
+
+def _degrees(row: Mapping[str, Any], change: Mapping[str, Any], say: Translator) -> tuple[str, ...]:
+    """The split that suits this chip against that of the chip that does the job most cheaply."""
+    there, here = words.split({"parallelism": change["there"]}), words.split({"parallelism": change["here"]})
+    gain = say("the old split does not fit") if change["gain"] is None else f"{change['gain']:.1%}"
+    make, what = words.word(words.MAKE, change["make"], say), words.word(WHAT, "degrees", say)
+    before = say("{split} (as on {chip})", split=there, chip=change["like_name"])
+    return row["chip_name"], make, what, before, here, gain, _how(row[change["make"]])
+
+
 def _notes(answer: Mapping[str, Any], say: Translator) -> Lines:
     lines = [
         say("Costs hold whatever the law says; its answer for a single chip stands beside."),
+        say("Parallel degrees: what is saved against the split of the chip that does the job most cheaply here."),
         say("Changed models keep their parameters and work a token; how well they would learn is not judged."),
     ]
     later = sorted({name for table in answer["tables"] for name in table["later"]})
     if later:
         lines.append(say("Not launched on a date asked: {chips}", chips=", ".join(later)))
+    lines.append(words.ask("/tables/0/chips/0/fit/chips_to_hold/bf16", say))
     return Lines(say("How to read this"), tuple(lines))

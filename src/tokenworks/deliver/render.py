@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files as package
 from typing import Any
 
-from jinja2 import Environment
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from tokenworks.deferred import Deferred
 from tokenworks.deliver import tables, words
 from tokenworks.deliver.network import svg
 from tokenworks.deliver.tables import Block, Lines, Table
 from tokenworks.language import Translator
 
+_JINJA = Deferred("jinja2")  # only the report needs it
 GAP = 2  # blanks between columns
 WIDTH, LEAST, MOST = 150, 80, 240  # columns: where nothing is a terminal, and the limits that are used
 
@@ -96,7 +97,7 @@ def whole(quote: Mapping[str, Any], say: Translator) -> list[Block]:
 
 def as_html(quote: Mapping[str, Any], say: Translator) -> str:
     """One self-contained page: no script, no outside resource, everything escaped."""
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = _JINJA.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((package("tokenworks") / "deliver" / "report.html").read_text("utf-8"))
     found, designs = whole(quote, say), quote["designs"]
     bars = (
@@ -104,13 +105,15 @@ def as_html(quote: Mapping[str, Any], say: Translator) -> str:
         if designs
         else []
     )
-    return template.render(
-        language=say.language,
-        title=say("Quote"),
-        blocks=[{"title": b.title, "lines": b.lines} if isinstance(b, Lines) else _plain(b) for b in found],
-        drawing=svg(designs[0], say) if designs else "",
-        bars=bars,
-        quote=quote["id"],
+    return str(
+        template.render(
+            language=say.language,
+            title=say("Quote"),
+            blocks=[{"title": b.title, "lines": b.lines} if isinstance(b, Lines) else _plain(b) for b in found],
+            drawing=svg(designs[0], say) if designs else "",
+            bars=bars,
+            quote=quote["id"],
+        )
     )
 
 

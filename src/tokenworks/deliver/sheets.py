@@ -7,11 +7,13 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import xlsxwriter
-
+from tokenworks.deferred import Deferred
+from tokenworks.deliver import bill_law
 from tokenworks.language import Translator
 
-HEAD = ("item", "quantity", "unit price (USD)", "low (USD)", "high (USD)", "sum (USD)", "assumed", "source")
+_XLSXWRITER = Deferred("xlsxwriter")  # only files need it
+HEAD = ("item", "quantity", "unit price (USD)", "low (USD)", "high (USD)", "sum (USD)", "assumed", "source",
+        "law", "citation")  # fmt: skip
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
@@ -33,8 +35,9 @@ def rows(design: Mapping[str, Any], say: Translator) -> list[tuple[Any, ...]]:
         total = None if price is None else price * line["quantity"]
         known += total or 0.0
         yes = say("yes") if line["assumed"] else say("no")
-        found.append((line["item"], line["quantity"], price, line["low"], line["high"], total, yes, line["source"]))
-    found.append((say("known sum"), None, None, None, None, known, None, None))
+        found.append((line["item"], line["quantity"], price, line["low"], line["high"], total, yes, line["source"],
+                      bill_law.said(line, say), bill_law.cited(line)))  # fmt: skip
+    found.append((say("known sum"), None, None, None, None, known, None, None, None, None))
     return [tuple(safe(cell) for cell in row) for row in found]
 
 
@@ -50,7 +53,7 @@ def as_xlsx(design: Mapping[str, Any], say: Translator) -> bytes:
     """A workbook with one sheet; text cells are strings, never formulas or links."""
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(out, options) as book:
+    with _XLSXWRITER.Workbook(out, options) as book:
         book.set_properties({"title": "Tokenworks"})
         sheet = book.add_worksheet("BOM")
         for i, row in enumerate(rows(design, say)):
@@ -61,4 +64,5 @@ def as_xlsx(design: Mapping[str, Any], say: Translator) -> bytes:
                     sheet.write_number(i, j, cell)
         sheet.set_column(0, 0, 40)
         sheet.set_column(1, 6, 16)
+        sheet.set_column(7, 9, 30)
     return out.getvalue()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokenworks import units
-from tokenworks.deliver import words
+from tokenworks.deliver import bill_law, words
 from tokenworks.language import Translator
 
 DISCLAIMER = "Not legal advice."
@@ -39,7 +39,7 @@ def blocks(quote: Mapping[str, Any], say: Translator) -> list[Block]:
     found: list[Block] = [_headline(quote, say)]
     if quote["designs"]:
         found.append(_designs(quote, say))
-        found += [_licences(quote, say), _best(quote, say)]
+        found += [_licences(quote, say), _law_of_bill(quote["designs"][0], say), _best(quote, say)]
     if quote["barred"]:
         found.append(_barred(quote, say))
     if quote["apart"]:
@@ -140,6 +140,12 @@ def _licences(quote: Mapping[str, Any], say: Translator) -> Table:
     return Table(say("Law"), head, tuple(rows.values()))
 
 
+def _law_of_bill(design: Mapping[str, Any], say: Translator) -> Table:
+    """What the law says of every line of the first design's bill, lines of one kind and answer together."""
+    head = tuple(say(h) for h in ("part", "item", "ECCN", "law", "citation"))
+    return Table(say("Law of the bill"), head, bill_law.rows(design, say), spare=(4,))
+
+
 def _best(quote: Mapping[str, Any], say: Translator) -> Table:
     """The first design in detail: time, memory, network, money."""
     d = quote["designs"][0]
@@ -214,7 +220,8 @@ def _sure(d: Mapping[str, Any], say: Translator) -> list[tuple[str, str]]:
             (say("80 % interval: {what}", what=say("total")), say("{low} to {high}", low=said[0], high=said[1]))
         )
     if rows and d.get("bars"):
-        rows.append((say("from"), say("{n} published runs: {kind}", n=d["bars"]["runs"], kind=d["bars"]["class"])))
+        kind = words.evidence(d["bars"]["class"], say)
+        rows.append((say("from"), say("{n} published runs: {kind}", n=d["bars"]["runs"], kind=kind)))
     return rows
 
 
@@ -274,7 +281,7 @@ def _notes(quote: Mapping[str, Any], say: Translator) -> Lines:
 
 def bill(design: Mapping[str, Any], say: Translator) -> Table:
     """The bill of materials of a design."""
-    head = tuple(say(h) for h in ("item", "quantity", "unit price", "sum", "source"))
+    head = tuple(say(h) for h in ("item", "quantity", "unit price", "sum", "law", "source"))
     rows = tuple(_bill_row(line, say) for line in design["bill"])
     return Table(say("Bill of materials"), head, rows)
 
@@ -288,6 +295,7 @@ def _bill_row(line: Mapping[str, Any], say: Translator) -> tuple[str, ...]:
         f"{line['quantity']:,.0f}",
         words.money(price, say) + mark,
         words.money(total, say),
+        bill_law.said(line, say),
         line["source"],
     )
 
@@ -311,6 +319,7 @@ def stats(quote: Mapping[str, Any], say: Translator) -> tuple[Table, Table]:
     """How many designs were spanned and scored, and why the others went."""
     found = quote["search"]
     counted = tuple((say(name), f"{found[name]:,}") for name in ("spanned", "scored", "beaten"))
+    counted += ((say("finalists simulated until one held"), f"{found.get('simulated', 0):,}"),)
     gone = [(say(kind), say(reason), f"{n:,}") for kind in ("cut", "bounded") for reason, n in found[kind].items()]
     return (
         Table(say("Search"), (say("what"), say("designs")), counted),

@@ -142,7 +142,7 @@ def _headlines(report: Mapping[str, Any], say: Translator) -> Table:
         if rate is None:
             rows.append((run["id"], "", "", str((run["error"] or {}).get("message")), run["published"]))
             continue
-        rows.append((run["id"], _range(rate), _range(hours), run["class"] or "", run["published"]))
+        rows.append((run["id"], _range(rate), _range(hours), words.evidence(run["class"], say), run["published"]))
     return simple(
         "Headline runs",
         ("run", "tokens per second per chip", "chip-hours", "evidence class", "the published figure stands in"),

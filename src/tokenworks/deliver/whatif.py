@@ -8,6 +8,7 @@ from typing import Any
 
 from tokenworks import units
 from tokenworks.deliver import words
+from tokenworks.deliver.energy import energy_blocks
 from tokenworks.deliver.render import as_markdown, as_text
 from tokenworks.deliver.tables import Block, Lines, Table, simple
 from tokenworks.language import Text, Translator, text
@@ -17,6 +18,7 @@ FIGURE: Mapping[str, Text] = {
     "capital_usd": text("capital"),
     "total_usd": text("total cost"),
     "time_s": text("time"),
+    "tokens_per_s": text("tokens per second"),
     "power_w": text("power"),
     "energy_j": text("energy"),
     "carbon_kg": text("carbon"),
@@ -40,6 +42,8 @@ def whatif_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
     """What changes between the worlds, what is gained, lost and changed, and who wins."""
     found: list[Block] = [_worlds(answer, say)]
     found += [_changes(answer[side], side, say) for side in ("a", "b") if answer[side]["changes"]]
+    for side in ("a", "b"):
+        found += [block for ramp in answer[side]["energy"] for block in energy_blocks(ramp, say)]
     found += [
         _moved(answer["gained"], say("Offered in b only"), say),
         _moved(answer["lost"], say("Offered in a only"), say),
@@ -53,6 +57,8 @@ def _worlds(answer: Mapping[str, Any], say: Translator) -> Lines:
     for side in ("a", "b"):
         names = ", ".join(answer[side]["scenarios"]) or say("the world as it is")
         lines.append(say("{side}: {names}", side=side, names=names))
+        if answer[side]["scenarios"] and not answer[side]["changes"]:
+            lines.append(say("{side}: these scenarios change nothing on the day asked", side=side))
         if answer[side]["infeasible"] is not None:
             lines.append(say("Nothing feasible. {why}", why=words.sentence(answer[side]["infeasible"]["binding"], say)))
     for make, winner in answer["winner"].items():
@@ -61,11 +67,20 @@ def _worlds(answer: Mapping[str, Any], say: Translator) -> Lines:
         for side in ("a", "b"):
             lines.append(_won(make, side, winner, say))
     same = not (answer["gained"] or answer["lost"] or answer["changed"])
-    return (
-        Lines(say("What if"), (*lines, say("Nothing changes for this request.")))
-        if same
-        else Lines(say("What if"), tuple(lines))
-    )
+    if same:
+        lines.append(say("Nothing changes for this request."))
+    else:
+        lines.append(words.ask(_example(answer), say))
+    return Lines(say("What if"), tuple(lines))
+
+
+def _example(answer: Mapping[str, Any]) -> str:
+    """The pointer of a figure that the answer has."""
+    for make, winner in answer["winner"].items():
+        for side in ("b", "a") if winner is not None else ():
+            if winner[side] is not None:
+                return f"/winner/{make}/{side}/value"
+    return "/a/designs/0/cost/total_usd"
 
 
 def _won(make: str, side: str, winner: Mapping[str, Any], say: Translator) -> str:
@@ -122,8 +137,8 @@ def _moved(rows: Sequence[Mapping[str, Any]], title: str, say: Translator) -> Ta
 
 
 def _standing(law: Mapping[str, Any], say: Translator) -> str:
-    if law["standing"] == "not shown":
-        return say("not among those shown")
+    if law["standing"] == "unmet":
+        return say("no design meets the request")
     said = words.word(words.STANDING, law["standing"], say)
     return f"{said} ({words.word(words.POLICY, law['review_policy'], say)})" if law["review_policy"] else said
 
@@ -146,6 +161,8 @@ def _figure(name: str, value: float | None, say: Translator) -> str:
         return say("unknown")
     if name == "chips":
         return f"{value:,}"
+    if name == "tokens_per_s":
+        return f"{value:,.4g} tokens/s"
     if name == "time_s":
         return words.duration(value, say)
     if name == "carbon_kg":

@@ -14,6 +14,20 @@ STANDING: Mapping[str, Text] = {
     "barred": text("barred"),
     "apart": text("open"),
 }
+EVIDENCE: Mapping[str, Text] = {
+    "chip seen": text("chip seen"),
+    "chip family seen": text("chip family seen"),
+    "chip not seen": text("chip not seen"),
+    "software seen": text("software seen"),
+    "software not seen": text("software not seen"),
+    "dense": text("dense"),
+    "mixture or hybrid": text("mixture or hybrid"),
+    "all stated": text("all stated"),
+    "something assumed": text("something assumed"),
+    "one batch": text("one batch"),
+    "most tokens": text("most tokens"),
+    "requests in flight": text("requests in flight"),
+}
 LICENCE: Mapping[str, Text] = {
     "none": text("no licence needed"),
     "exception": text("licence exception"),
@@ -29,6 +43,18 @@ POLICY: Mapping[str, Text] = {
     "case_by_case": text("case by case"),
     "gp10_risk": text("US risk: General Prohibition 10"),
     "granted": text("granted"),
+}
+# Lists of the Consolidated Screening List, by what their source's name contains.
+LISTS: Mapping[str, Text] = {
+    "Entity List": text("Entity List"),
+    "Military End User": text("Military End-User List"),
+    "Denied Persons": text("Denied Persons List"),
+    "Unverified": text("Unverified List"),
+    "Specially Designated Nationals": text("Specially Designated Nationals"),
+    "Nonproliferation Sanctions": text("Nonproliferation Sanctions"),
+    "ITAR Debarred": text("ITAR Debarred"),
+    "Foreign Sanctions Evaders": text("Foreign Sanctions Evaders"),
+    "Sectoral Sanctions": text("Sectoral Sanctions Identifications"),
 }
 MAKE: Mapping[str, Text] = {"train": text("train"), "serve": text("serve"), "run_on": text("run on a chip")}
 ACQUIRE: Mapping[str, Text] = {"buy": text("buy"), "rent": text("rent")}
@@ -110,16 +136,31 @@ def word(table: Mapping[str, Text], key: Any, say: Translator) -> str:
     return say.say(table[key]) if key in table else "" if key is None else str(key)
 
 
+def evidence(kind: Any, say: Translator) -> str:
+    """A class of evidence, which names its traits one after another, in the reader's language.
+
+    >>> evidence("chip seen, dense", Translator("en"))
+    'chip seen, dense'
+    """
+    return say(", ").join(word(EVIDENCE, each, say) for each in str(kind or "").split(", ") if each)
+
+
 def sentence(value: Mapping[str, Any], say: Translator) -> str:
     """A {template, values} of the quote in the reader's language."""
     return say(value["template"], **value.get("values", {}))
 
 
 def split(design: Mapping[str, Any]) -> str:
-    """The parallel degrees in short: tp2 pp8 ep32 dp160."""
+    """The parallel degrees in short: tp2 pp8 ep32 dp160; of separate pools 2 x tp4 > 3 x ep8 dp8 (prefill > decode)."""
     degrees = design["parallelism"]
     named = [f"{k}{degrees[k]}" for k in ("tp", "pp", "vpp", "cp", "ep", "dp") if degrees.get(k, 1) > 1]
-    return " ".join(named) or "1"
+    drafts = [f"mtp{design['draft']}"] if design.get("draft") else []
+    if not design.get("pools"):
+        return " ".join(named + drafts) or "1"
+    early, late = (design["pools"][k] for k in ("prefill", "decode"))
+    first = [f"{k}{early[k]}" for k in ("tp", "pp", "ep", "dp") if early[k] > 1]
+    pools = ((early["replicas"], first), (late["replicas"], named + drafts))
+    return " > ".join(" ".join([f"{n} x", *(said or ["1"])]) for n, said in pools)
 
 
 def money(value: float | None, say: Translator) -> str:
@@ -154,3 +195,8 @@ def name(design: Mapping[str, Any], designs: Sequence[Mapping[str, Any]]) -> str
     chip = str(design["chip_name"]).partition(" (")[0]
     system = str(design["system_name"]).partition(" (")[0].partition(" / ")[0]
     return f"{chip}, {system}"
+
+
+def ask(example: str, say: Translator) -> str:
+    """How a reader asks a figure for its formula and sources."""
+    return say("Ask any number: with --format json, then tokenworks explain ANSWER.json {example}", example=example)

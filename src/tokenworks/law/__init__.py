@@ -1,6 +1,7 @@
 """Law: a shipment on a day -> a verdict with citations. Dated code, its dated parameters in law/data."""
 
 from tokenworks.law import lists
+from tokenworks.law.asked import exporter_of, use_of
 from tokenworks.law.cases import answer, answer_file
 from tokenworks.law.change import changes
 from tokenworks.law.grid import Cells, Judged, cells, every, judge_many
@@ -20,6 +21,7 @@ __all__ = [
     "density",
     "diff",
     "every",
+    "exporter_of",
     "followed",
     "grid",
     "judge",
@@ -29,4 +31,5 @@ __all__ = [
     "standing",
     "timeline",
     "tpp",
+    "use_of",
 ]

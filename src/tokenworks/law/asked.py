@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rapidfuzz.distance import Levenshtein
+
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.law import item as items
 from tokenworks.law import place
 from tokenworks.law.item import Item
+from tokenworks.law.names import plain
 from tokenworks.records import Shipment, World
 
 DEFAULT_USE = "AI data centre"
 SCENARIO = "what_if_diffusion_enforced"
+ANYBODY = "any"  # an exporter that no letter binds
+SLIPS_FROM, SLIPS = 6, 2  # a name of so many letters, so many slips of the pen away, is taken for a misspelling
 UNKNOWN = "unknown"  # a fact that is said to be missing: every value is tried
 
 
@@ -67,8 +72,8 @@ class Asked:
 def fill(shipment: Shipment, world: World, found: Item | None = None) -> tuple[Asked, tuple[tuple[str, str], ...]]:
     """The shipment with DESIGN.md's defaults, and the list of those that were taken; `found`: its item, if at hand.
 
-    Raises BadRequest where a country or a kind of buyer is none that the rules know. A use that they do not
-    know counts as unknown: it is tried as every one of them.
+    Raises BadRequest where a country, a kind of buyer or a use is none that the rules know, and where an exporter's
+    name is a slip away from one that a letter binds.
     """
     item = _item(shipment, world) if found is None else found
     assumed: list[tuple[str, str]] = []
@@ -87,11 +92,11 @@ def fill(shipment: Shipment, world: World, found: Item | None = None) -> tuple[A
         chip=shipment.chip,
         destination=destination,
         ship_from=_country("ship_from", default("ship_from", shipment.ship_from, item.origin or "US"), law),
-        exporter=default("exporter", shipment.exporter, item.vendor or "any"),
+        exporter=exporter_of("exporter", default("exporter", shipment.exporter, item.vendor or ANYBODY), law),
         buyer_kind=_kind(default("buyer.kind", buyer.kind, "commercial"), law),
         hq=_owner(default("buyer.headquarters", buyer.headquarters, destination), shipment, law),
         buyer_name=buyer.name,
-        use=_use(default("use", shipment.use, DEFAULT_USE), law),
+        use=use_of("use", default("use", shipment.use, DEFAULT_USE), law),
         diffusion=shipment.scenario == SCENARIO or bool(law["diffusion"].get("enforced")),
     )
     if buyer.name is None:
@@ -145,10 +150,39 @@ def _kind(value: str, law: Mapping[str, Any]) -> str:
     raise not_allowed("buyer.kind", value, (*law["vocabulary"]["kinds"], UNKNOWN))
 
 
-def _use(value: str, law: Mapping[str, Any]) -> str:
-    """The use in the vocabulary's spelling, or UNKNOWN."""
+def use_of(field: str, value: str, law: Mapping[str, Any]) -> str:
+    """The use in the vocabulary's spelling. Raises BadRequest naming the field where it is none of them."""
     wanted = value.strip().casefold()
     for use, spellings in law["vocabulary"]["uses"].items():
         if wanted in (use.casefold(), *(s.casefold() for s in spellings)):
             return str(use)
-    return UNKNOWN
+    if wanted == UNKNOWN:
+        return UNKNOWN
+    raise not_allowed(field, value, (*law["vocabulary"]["uses"], UNKNOWN))
+
+
+def exporter_of(field: str, value: str, law: Mapping[str, Any]) -> str:
+    """The exporter as the letters name it: a company that one binds, its units among them; else as it is said.
+
+    Any company may export, so a name that no letter binds is taken as it stands. Raises BadRequest naming the field
+    where it is one or two slips of the pen away from one that is bound: that must not set it free.
+    """
+    said = plain(value)
+    if said in (ANYBODY, UNKNOWN):
+        return said
+    for addressee, spellings in addressees(law).items():
+        if any(f"{said} ".startswith(f"{plain(s)} ") for s in spellings):
+            return addressee
+    for addressee in addressees(law):
+        if len(addressee) >= SLIPS_FROM and any(
+            Levenshtein.distance(word, addressee.casefold(), score_cutoff=SLIPS) <= SLIPS for word in said.split()
+        ):
+            raise not_allowed(field, value, (ANYBODY, *addressees(law), UNKNOWN))
+    return value.strip() or ANYBODY
+
+
+def addressees(law: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The companies that some letter binds, each with its spellings."""
+    also = law["letters"]["also"]
+    named = dict.fromkeys(str(e) for letter in law["letters"]["letters"] for e in letter["exporters"])
+    return {name: (name, *also.get(name, ())) for name in named}

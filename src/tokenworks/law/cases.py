@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
-from tokenworks.law.asked import UNKNOWN
+from tokenworks.law.asked import UNKNOWN, exporter_of, use_of
 from tokenworks.law.judge import judge
 from tokenworks.records import Buyer, Line, Shipment, Verdict, World
 
@@ -66,9 +66,9 @@ def read(case: Any, chips: Mapping[str, Any], world: World, find: Callable[[str]
         destination=_place(_word(case, "destination")),
         on=_date(case),
         ship_from=_place(_optional(case, "ship_from")),
-        exporter=_optional(case, "exporter"),
+        exporter=_checked(case, "exporter", exporter_of, world),
         buyer=Buyer(_optional(user, "type"), _place(_optional(user, "hq")), _optional(user, "name")),
-        use=_optional(case, "end_use"),
+        use=_checked(case, "end_use", use_of, world),
         quantity=_quantity(case),
         scenario=_scenario(case, world),
         item=item,
@@ -112,6 +112,11 @@ def _word(case: Mapping[str, Any], field: str) -> str:
 
 def _optional(case: Mapping[str, Any], field: str) -> str | None:
     return None if case.get(field) is None else _word(case, field)
+
+
+def _checked(case: Mapping[str, Any], field: str, of: Callable[..., str], world: World) -> str | None:
+    said = _optional(case, field)
+    return None if said is None else of(field, said, world.law)
 
 
 def _quantity(case: Mapping[str, Any]) -> int:

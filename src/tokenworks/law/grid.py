@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.law import end_use, party, possible
-from tokenworks.law.asked import UNKNOWN, fill
+from tokenworks.law.asked import ANYBODY, UNKNOWN, addressees, exporter_of, fill
 from tokenworks.law.dated import change_dates
 from tokenworks.law.item import Item
 from tokenworks.law.judge import answered
@@ -136,7 +136,7 @@ class _Tables:
         self.law, self.world = world.law, world
         self.where = possible.mentions(world.law)
         self.chips = possible.mentions(world.law, frozenset(world.chips))
-        self.addressed = {e.casefold() for x in world.law["letters"]["letters"] for e in x["exporters"]}
+        self.addressed = addressees(world.law)
         self.found: dict[Hashable, tuple[Item, ...]] = {}
         self.numbers: dict[Hashable, int] = {}
         self.items: dict[str, Item] = {}
@@ -150,8 +150,10 @@ class _Tables:
 
     def _columns(self, asked: Cells, at: Codes) -> tuple[Codes, ...]:
         v, c = asked.values, asked.codes
-        pairs = [(chip, n) for chip in v["chip"] for n in v["quantity"]]
-        thing = self._table(pairs, self._item)[at, c["chip"] * len(v["quantity"]) + c["quantity"]]
+        # only the pairs that are asked about: chips x quantities can be hundreds of times as many
+        asked_pairs, place = np.unique(c["chip"] * len(v["quantity"]) + c["quantity"], return_inverse=True)
+        pairs = [(v["chip"][k // len(v["quantity"])], v["quantity"][k % len(v["quantity"])]) for k in asked_pairs]
+        thing = self._table(pairs, self._item)[at, place.reshape(-1)]
         to = self._table(v["destination"], self._country)[at, c["destination"]]
         stated = np.array([h is not None for h in v["headquarters"]])[c["headquarters"]]
         owner = np.where(stated, self._table(v["headquarters"], self._country)[at, c["headquarters"]], to)
@@ -182,8 +184,8 @@ class _Tables:
         return self._country(known.country if known is not None else HOME, on)
 
     def _addressee(self, exporter: str | None, on: dt.date) -> Hashable:
-        said = (exporter or "").casefold()
-        return ("exporter", said if said in self.addressed or said == UNKNOWN else "")
+        said = exporter_of("exporter", exporter or ANYBODY, self.law)
+        return ("exporter", said if said in self.addressed or said == UNKNOWN else ANYBODY)
 
     def _vendor(self, chip: str, on: dt.date) -> Hashable:
         known = self.world.chips.get(chip)

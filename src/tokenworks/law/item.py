@@ -87,13 +87,17 @@ def from_chip(chip: Chip) -> Item:
 
 
 def _rates(chip: Chip | None) -> Mapping[str, float]:
-    """Peak FLOP/s in 64 and 32 bits, which the size of a supercomputer counts (15 CFR 772.1)."""
-    found = {n: chip.get(f"peak_{n}") for n in ("fp64", "fp32")} if chip else {}
-    return {name: float(rate) for name, rate in found.items() if rate}
+    """Peak FLOP/s in 64 and 32 bits by the fastest unit, which the size of a supercomputer counts (15 CFR 772.1)."""
+    units = {"fp64": ("fp64", "fp64_tensor"), "fp32": ("fp32",)}
+    found = {n: [float(r) for u in of if (r := chip.get(f"peak_{u}"))] for n, of in units.items()} if chip else {}
+    return {name: max(rates) for name, rates in found.items() if rates}
 
 
 def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:
-    """The item as a case states it (law/cases.yaml: tpp, die_mm2, pd, mem_GBps, io_GBps, datacenter)."""
+    """The item as a case states it (law/cases.yaml: tpp, die_mm2, pd, mem_GBps, io_GBps, datacenter).
+
+    Beside these fp64_TFLOPS and fp32_TFLOPS, which the size of a supercomputer counts, for chips of no catalog.
+    """
 
     def scaled(key: str, factor: float) -> float | None:
         return None if p.get(key) is None else float(p[key]) * factor
@@ -112,7 +116,7 @@ def from_parameters(name: str, p: Mapping[str, Any], chip: Chip | None) -> Item:
         chips=int(p.get("chips", 1)),
         stack_density=None if stack is None else float(stack),
         accelerator=stack is None and p.get("tpp") != 0,
-        rates=_rates(chip),
+        rates={**_rates(chip), **{n: float(p[f"{n}_TFLOPS"]) * TERA for n in ("fp64", "fp32") if p.get(f"{n}_TFLOPS")}},
     )
 
 

@@ -89,12 +89,15 @@ def text_only(asked: Asked, ways: tuple[Item, ...], enforced: Line, law: Mapping
 
 
 def decided(asked: Asked, ways: tuple[Item, ...], law: Mapping[str, Any]) -> tuple[Line, ...]:
-    """Every line, if the lines are the same whatever the missing facts are; else an unknown one for US items."""
+    """Every line, if the lines are the same whatever the missing facts are; else an unknown one for US items.
+
+    Beside an unknown one stands what the national rules say in every way that the item may be.
+    """
     answers: list[tuple[Line, ...]] = []
     for one in possible.worlds(asked, ways, law):
         answers.append(_all(one, law))
         if _keys(answers[-1]) != _keys(answers[0]):
-            return (_unknown(asked, law, answers),)
+            return (_unknown(asked, law, answers), *_certain(asked, ways, law))
     if len(answers) == 1:
         return answers[0]
     common = answers[0][0].eccn if len({a[0].eccn for a in answers}) == 1 else None
@@ -105,6 +108,14 @@ def decided(asked: Asked, ways: tuple[Item, ...], law: Mapping[str, Any]) -> tup
     shown = items.arithmetic(asked.item, common)  # with what is known, not with what was tried
     reasons = tuple(shown if r in tried else r for r in first.reasons)
     return (replace(first, eccn=common, reasons=reasons), *answers[0][1:])
+
+
+def _certain(asked: Asked, ways: tuple[Item, ...], law: Mapping[str, Any]) -> tuple[Line, ...]:
+    """The national lines that hold in every way that the item may be; none where more than the item is missing."""
+    if possible.choices(asked, law):
+        return ()
+    told = [regimes.beside(replace(asked, item=way), law) for way in ways]
+    return tuple(line for line in told[0] if all(key(line) in _keys(other) for other in told))
 
 
 def _all(asked: Asked, law: Mapping[str, Any]) -> tuple[Line, ...]:

@@ -6,10 +6,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from opencc import OpenCC
-from pypinyin import lazy_pinyin
 from rapidfuzz.distance import Levenshtein
+
+from tokenworks.deferred import Deferred
+
+_OPENCC, _PYPINYIN = Deferred("opencc"), Deferred("pypinyin")  # their dictionaries take a third of a second to load
 
 _LEGAL = re.compile(
     r"\b(co|ltd|limited|corp|corporation|company|inc|incorporated|llc|llp|plc|gmbh|sa|bv|nv|ag|sdn|bhd|pte|pty|the|"
@@ -66,7 +69,7 @@ def forms(name: str) -> Forms:
     bare = plain(name)
     if any("\u4e00" <= c <= "\u9fff" for c in bare):
         characters = _LEGAL_CHINESE.sub("", _simplified(bare)).replace(" ", "")
-        return Forms("", "", "".join(lazy_pinyin(characters)).casefold(), characters)
+        return Forms("", "", "".join(_PYPINYIN.lazy_pinyin(characters)).casefold(), characters)
     words = [w for w in (_spelt(word) for word in bare.split()) if w]
     core = sorted(w for w in words if w not in GENERIC)
     return Forms(" ".join(sorted(words)), " ".join(core), "".join(words), "")
@@ -88,8 +91,8 @@ def _spelt(word: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _converter() -> OpenCC:
-    return OpenCC("t2s")
+def _converter() -> Any:
+    return _OPENCC.OpenCC("t2s")
 
 
 def _simplified(characters: str) -> str:

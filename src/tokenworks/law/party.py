@@ -16,6 +16,7 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
+from tokenworks.language import Text, text
 from tokenworks.law.names import Forms, forms, plain
 from tokenworks.records import Citation
 
@@ -25,7 +26,11 @@ __all__ = ["MATCH", "REVIEW", "Hit", "Party", "cite", "parties", "plain", "relat
 MATCH, REVIEW = 94.0, 86.0
 SHORT = 5  # a name of fewer letters must be the same: one slip of the pen makes another name of it
 _DIGITS = re.compile(r"\d+")
-LISTS: Mapping[str, str] = {"parties": "Entity List", "military_users": "MEU List", "military_companies": "1260H"}
+LISTS: Mapping[str, Text] = {
+    "parties": text("Entity List"),
+    "military_users": text("Military End-User List"),
+    "military_companies": text("list of section 1260H"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tokenworks import scenario
+from tokenworks.catalog.world import launched
 from tokenworks.law.item import tpp
+from tokenworks.quote.design import design_id
 from tokenworks.quote.story import problems, resolved
 from tokenworks.quote.uncertain import speed_of
 from tokenworks.records import Designs, Fact, Request, Train, Verdict, World
@@ -25,7 +28,7 @@ class Bid:
     """One way for one buyer to do its job. chips, total (USD over the horizon) and revenue (USD that the chips cost,
     NaN unknown) are of one buyer. policy: the review policy that stands before the sale, None where none does.
     compute: TPP of all chips; flops: training FLOP/s delivered. speed: low and high of measured over predicted time;
-    price: low and high of the chip's price over its value."""
+    price: low and high of the chip's price over its value. design: its id, of every job; priced: the chip's price."""
 
     chip: str
     vendor: str
@@ -38,18 +41,29 @@ class Bid:
     policy: str | None
     speed: tuple[float, float]
     price: tuple[float, float]
+    design: str = ""
+    priced: Fact | None = None
 
 
 def bids(request: Request, world: World) -> tuple[Bid, ...]:
     """The best design of every chip that may be sold to this buyer, cheapest in the preferred criterion first.
 
-    Of a request with several jobs each job's best is added up chip by chip; a chip must do all of them.
+    Of a request with several jobs each job's best is added up chip by chip; a chip must do all of them. A chip that was
+    launched longer ago than vendors go on making one (market/buying.yaml, made_for) is not offered.
     """
     world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
-    jobs = [_of_job(problem, world) for problem in problems(request, world)]
+    jobs = [_of_job(_still_made(problem, world), world) for problem in problems(request, world)]
     common = [chip for chip in jobs[0] if all(chip in job for job in jobs)]
     return tuple(_together([job[chip] for job in jobs]) for chip in common)
+
+
+def _still_made(problem: Problem, world: World) -> Problem:
+    """The job with the offers of chips that are still made."""
+    lag = dt.timedelta(seconds=float(world.constants["launch_lag"].value))
+    longest = dt.timedelta(seconds=float(world.market["buying"]["made_for"]["value"]))
+    made = [o for o in problem.offers if (day := launched(o.chip, lag)) is not None and world.date - day <= longest]
+    return replace(problem, offers=tuple(made))
 
 
 def _together(parts: list[Bid]) -> Bid:
@@ -58,14 +72,16 @@ def _together(parts: list[Bid]) -> Bid:
         first.chip, first.vendor, sum(p.chips for p in parts), sum(p.total for p in parts),
         sum(p.revenue for p in parts), max(p.time for p in parts), sum(p.compute for p in parts),
         sum(p.flops for p in parts), next((p.policy for p in parts if p.policy is not None), None), first.speed,
-        first.price,
+        first.price, " + ".join(p.design for p in parts), first.priced,
     )  # fmt: skip
 
 
 def _of_job(problem: Problem, world: World) -> dict[str, Bid]:
+    found: dict[str, Bid] = {}
+    if not problem.offers:
+        return found
     state = search(problem).state
     d = state.designs
-    found: dict[str, Bid] = {}
     if not len(d):
         return found
     for row in ranked(d, preference(state)):
@@ -74,7 +90,8 @@ def _of_job(problem: Problem, world: World) -> dict[str, Bid]:
         offer = problem.offers[int(d["system"][row])]
         if offer.chip.id not in found:
             verdict = state.verdicts[int(d["system"][row]), int(d["chips"][row])]
-            found[offer.chip.id] = _bid(problem, world, d.take(np.array([row])), (offer, verdict))
+            one = _bid(problem, world, d.take(np.array([row])), (offer, verdict))
+            found[offer.chip.id] = replace(one, design=design_id(state, int(row)))
     return found
 
 
@@ -99,6 +116,7 @@ def _bid(problem: Problem, world: World, one: Designs, by: tuple[Offer, Verdict]
         policy_of(verdict, STANDINGS[int(one["standing"][0])]),
         (speed.low or 1.0, speed.high or 1.0),
         _spread(price),
+        priced=price,
     )
 
 

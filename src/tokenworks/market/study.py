@@ -12,6 +12,9 @@ from tokenworks.market.allocate import Board, Solver, board
 from tokenworks.market.bids import bids
 from tokenworks.market.demand import BuyerGroup, Demand
 from tokenworks.market.lots import Lots, drawn, middle
+from tokenworks.market.published import compared
+from tokenworks.market.sales import KINDS, columns, per_job, sales, sold_of
+from tokenworks.quote import facts as ground
 from tokenworks.records import Floats, World
 from tokenworks.scenario import Scenario
 
@@ -40,23 +43,66 @@ def compare(
     boards = [_board(demand, worlds, chain, label, progress) for chain, label in zip(chains, ("a", "b"), strict=True)]
     names = _names(boards)
     figures = _figures(boards, names, draws, progress)
+    sold = [sales(at, middle(boards)) for at in boards]
     silent = {b.chip for at in boards for b, pool in zip(at.bids, at.pool, strict=True) if pool < 0}
     return {
         "schema": SCHEMA,
         "title": demand.title,
+        "title_zh": demand.title_zh,
         "source": demand.source,
         "assumed": demand.assumed,
         "rule": RULE,
-        "a": {"scenarios": [s.name for s in chains[0]], "without_offers": _empty(boards[0])},
-        "b": {"scenarios": [s.name for s in chains[1]], "without_offers": _empty(boards[1])},
+        "demand": [_asked(b) for b in demand.buyers],
+        "a": _side(boards[0], chains[0], sold[0]),
+        "b": _side(boards[1], chains[1], sold[1]),
         "draws": draws,
         "vendors": _grouped(figures, "vendor"),
         "chips": _grouped(figures, "chip"),
         "countries": _grouped(figures, "country"),
         "unmet": _grouped(figures, "unmet"),
         "price_of_rule": {what: v for (kind, _, what), v in figures.items() if kind == "total"},
+        "per_job": {b.name: _per_job(b.name, sold) for b in demand.buyers},
         "supply_unknown": sorted(silent),
+        "published": compared(boards[0].market.get("published", {}), figures, demand, boards[0].market["supply"]),
     }
+
+
+def _per_job(buyer: str, sold: Sequence[Sequence[Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """What the rule makes of a job's cost and time, for those that are done in either world."""
+    a, b = (per_job(lines, buyer) for lines in sold)
+    return {what: {"a": a[what], "b": b[what]} for what in a}
+
+
+def _asked(group: BuyerGroup) -> Mapping[str, Any]:
+    """What one group of buyers asks."""
+    request = group.request
+    return {
+        "name": group.name,
+        "name_zh": group.name_zh,
+        "copies": group.copies,
+        "where": request.where,
+        "when": request.when.isoformat(),
+        "jobs": [type(job).__name__.lower() for job in request.jobs],
+        "request": request.source,
+    }
+
+
+def _side(at: Board, chain: Sequence[Scenario], sold: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """A world: its scenarios, who finds no offer, who buys what from whom, and the parameters behind it."""
+    prices = {b.chip: {"chip": b.chip, "vendor": b.vendor, **ground.plain(b.priced)} for b in at.bids if b.priced}
+    return {
+        "scenarios": [s.name for s in chain],
+        "without_offers": _empty(at),
+        "sales": sold,
+        "prices": [prices[key] for key in sorted(prices)],
+        "supply": _rows(at.market["supply"], "group"),
+        "licences": _rows(at.market["licences"], "policy"),
+        "buying": _rows(at.market["buying"], "name"),
+    }
+
+
+def _rows(section: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [{name: key, **row} for key, row in sorted(section.items())]
 
 
 def _board(demand: Demand, worlds: Worlds, chain: Sequence[Scenario], label: str, progress: Say) -> Board:
@@ -95,8 +141,7 @@ def _names(boards: Sequence[Board]) -> list[Name]:
 def _weights(at: Board, names: Sequence[Name]) -> tuple[Floats, Floats]:
     """Rows that turn what each offer sells into the figures, shape (figures, kinds x offers), and what to add."""
     n = len(at.bids)
-    kinds = ("revenue_usd", "chips", "spend_usd", "tpp", "training_flops", "jobs", "time_s")
-    weights, constant = np.zeros((len(names), len(kinds), n)), np.zeros(len(names))
+    weights, constant = np.zeros((len(names), len(KINDS), n)), np.zeros(len(names))
     vendor = np.array([b.vendor for b in at.bids])
     chip = np.array([b.chip for b in at.bids])
     country = np.array([at.buyers[i].request.where for i in at.buyer])
@@ -104,7 +149,7 @@ def _weights(at: Board, names: Sequence[Name]) -> tuple[Floats, Floats]:
     for row, (kind, whose, what) in enumerate(names):
         columns = {"vendor": vendor, "chip": chip, "country": country, "unmet": buyer}
         mine = columns[kind] == whose if kind in columns else True
-        weights[row, kinds.index(what)] = np.where(mine, 1.0, 0.0) if n else 0.0
+        weights[row, KINDS.index(what)] = np.where(mine, 1.0, 0.0) if n else 0.0
         if kind == "unmet":
             weights[row] *= -1.0
             constant[row] = next(b.copies for b in at.buyers if b.name == whose)
@@ -115,19 +160,13 @@ def _outcomes(at: Board, names: Sequence[Name], lots: Lots, progress: Say) -> Fl
     """The figures of every draw, shape (draws, figures)."""
     solver, (weights, constant) = Solver(at), _weights(at, names)
     prices, speeds = lots.of(at)
-    column = {n: np.array([getattr(b, n) for b in at.bids]) for n in ("chips", "total", "revenue", "time", "compute",
-                                                                        "flops")}  # fmt: skip
-    paid = np.nan_to_num(column["revenue"])
-    weight = np.minimum(1.0, paid / column["total"])
+    column = columns(at)
+    weight = np.minimum(1.0, column["revenue"] / column["total"])
     found = np.zeros((len(lots), len(names)))
     for i in range(len(lots)):
         cost = speeds[i] * (weight * prices[i] + 1.0 - weight)
         jobs = solver.shares(cost, lots.granted_to(at, i), lots.supply_of(at, i)) * solver.copies
-        sold = (
-            jobs * paid * prices[i], jobs * column["chips"], jobs * column["total"] * cost, jobs * column["compute"],
-            jobs * column["flops"] / speeds[i], jobs, jobs * column["time"] * speeds[i],
-        )  # fmt: skip
-        found[i] = weights @ np.concatenate(sold) + constant
+        found[i] = weights @ np.concatenate(sold_of(column, jobs, cost, (prices[i], speeds[i]))) + constant
         if (i + 1) % 2000 == 0:
             progress(f"{i + 1}/{len(lots)}")
     return found

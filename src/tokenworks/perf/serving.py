@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokenworks.perf.roofline import Column
+from tokenworks.perf.roofline import Column, soft_maximum
 from tokenworks.perf.serving_constants import ServingConstants
 from tokenworks.perf.serving_memory import capacity
 from tokenworks.perf.serving_plan import ServingPlan
-from tokenworks.perf.serving_step import Load, Step, step
+from tokenworks.perf.serving_step import Load, Step, launch_time, step
 from tokenworks.records import Hardware
 from tokenworks.workload.architecture import Architecture
 
@@ -89,6 +89,13 @@ def token_time(replica: Replica, batch: Column, context: Column) -> Column:
     return time * drafting / plan.accept
 
 
+def fixed_delay(replica: Replica) -> Column:
+    """Seconds of a first token that depend on no load: the engine's own, and launching a prefill. Steps with prompts
+    run without captured graphs, so their launches cost many times those of a decode step."""
+    k = replica.constants
+    return k.ttft_fixed + k.ttft_launches * launch_time(*replica[:3], k)
+
+
 def _chunks(tokens: Column, constants: ServingConstants) -> Column:
     return np.maximum(np.ceil(np.asarray(tokens, dtype=float) / constants.chunk), 1.0)
 
@@ -130,13 +137,16 @@ def tpot_at(replica: Replica, batch: Column, lengths: Lengths) -> Column:
     return token_time(replica, batch, lengths.context) + replica.constants.interference * others * delay
 
 
-def at_concurrency(replica: Replica, lengths: Lengths, concurrency: Column, bursts: Column = 1.0) -> Steady:
+def at_concurrency(
+    replica: Replica, lengths: Lengths, concurrency: Column, bursts: Column = 1.0, batch_max: Column = np.inf
+) -> Steady:
     """Steady state with `concurrency` requests always in flight at one replica (closed loop).
 
-    B = min(C osl TPOT / (osl TPOT + Tp), capacity). First token: a fixed delay, the own prefill, half a
-    step, collisions, the client's first burst (`bursts` 0 leaves it out), the queue for a place in the cache.
+    B = min(C osl TPOT / (osl TPOT + Tp), capacity, batch_max). First token: a fixed delay, the own prefill, half a
+    step, collisions, the client's first burst (`bursts` 0 leaves it out); or, where that is longer, the wait for a
+    place in the cache, which is what is left of a cycle: C / B osl TPOT - osl TPOT.
     """
-    c, held = np.asarray(concurrency, dtype=float), places(replica, lengths)
+    c, held = np.asarray(concurrency, dtype=float), np.minimum(places(replica, lengths), batch_max)
     room = _unless_empty(held)
     own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
@@ -149,10 +159,10 @@ def at_concurrency(replica: Replica, lengths: Lengths, concurrency: Column, burs
     k = replica.constants
     waits = np.where((np.asarray(replica.plan.dp) > 1), k.dp_wait, 0.5) * tpot
     collision = busy / 2.0 / (1.0 - busy / 2.0) * marginal
-    first = k.ttft_fixed + k.ttft_prefill * own + waits + collision + k.slot * c
+    first = fixed_delay(replica) + k.ttft_prefill * own + waits + collision + k.slot * c / replica.plan.dp
     burst = bursts * k.burst * np.maximum(c - 1.0, 0.0) * marginal
     queue = np.maximum(c / room - 1.0, 0.0) * output * tpot
-    ttft = first + burst + queue
+    ttft = soft_maximum(first + burst, queue, k.sharpness)
     requests = np.minimum(c, 1e18) / (ttft + (output - 1.0) * tpot)
     tail = first + _TAIL * collision + bursts * np.maximum(c - 1.0, 0.0) * marginal + 2.0 * queue
     return Steady(
@@ -215,26 +225,30 @@ class Pools(NamedTuple):
     decode_workers: Column
 
 
-def disaggregated(pools: Pools, lengths: Lengths, concurrency: Column, bursts: Column = 1.0) -> Steady:
+def disaggregated(
+    pools: Pools, lengths: Lengths, concurrency: Column, bursts: Column = 1.0, batch_max: Column = np.inf
+) -> Steady:
     """Steady state of separate pools with `concurrency` requests in flight over all of them.
 
-    Decode is not disturbed: B = (C / workers) osl TPOT / (osl TPOT + TTFT). The first token waits for the
-    cache's transfer, for the prompts before it, and for the prefill pool where that is the bottleneck.
+    Decode is not disturbed: B = (C / workers) osl TPOT / (osl TPOT + TTFT), at most `batch_max` a worker. The first
+    token waits for the cache's transfer and for the prompts before it; or, where that is longer, for the bottleneck.
+    A closed loop of C requests goes round in max(TTFT + osl TPOT, C Tm / prefill workers, C / B osl TPOT), so
+    behind a full pool a request waits what is left of that cycle (asymptotic bounds: Denning and Buzen 1978).
     """
     c, k = np.asarray(concurrency, dtype=float), pools.prefill.constants
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
-    held = places(pools.decode, lengths)
+    held = np.minimum(places(pools.decode, lengths), batch_max)
     room = _unless_empty(held)
     own, marginal = prefill_time(pools.prefill, lengths.input), prompt_time(pools.prefill, lengths.input)
     per_prompt = marginal / pools.prefill_workers
     each = c / pools.decode_workers
-    fixed = k.open_fixed * k.ttft_fixed + own + k.transfer + k.slot * c
+    fixed = k.open_fixed * fixed_delay(pools.prefill) + own + k.transfer + k.slot * each / pools.decode.plan.dp
+    burst = bursts * k.burst * np.maximum(c - 1.0, 0.0) * per_prompt
     batch, ttft = np.minimum(each, room), fixed
     for _ in range(2 * _PASSES):
         tpot = token_time(pools.decode, batch, lengths.context)
-        queue = np.maximum(c * per_prompt - output * tpot, 0.0)
-        full = np.maximum(each / room - 1.0, 0.0) * output * tpot
-        ttft = fixed + 0.5 * tpot + queue + full + bursts * k.burst * np.maximum(c - 1.0, 0.0) * per_prompt
+        queue = np.maximum(np.maximum(c * per_prompt, each / room * output * tpot) - output * tpot, 0.0)
+        ttft = soft_maximum(fixed + 0.5 * tpot + burst, queue, k.sharpness)
         batch = 0.5 * batch + 0.5 * np.minimum(each * output * tpot / (output * tpot + ttft), room)
     tpot = token_time(pools.decode, batch, lengths.context)
     requests = c / (ttft + (output - 1.0) * tpot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,16 @@ def engine_family(name: str) -> str:
     """
     folded = name.casefold()
     return next((family for fragment, family in _FAMILIES if fragment in folded), "default")
+
+
+def release_of(version: str | None) -> str:
+    """Release of an engine (major and minor number) as the calibration names it; "" where it has no number.
+
+    >>> release_of("1.0.0rc3"), release_of("nightly")
+    ('v1_0', '')
+    """
+    numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
+    return f"v{numbers[1]}_{numbers[2]}" if numbers else ""
 
 
 _REFERENCE = 700.0 / 989.4  # W per TFLOP/s of an H100 SXM, the chip that the shares of the peak are of
@@ -73,6 +84,7 @@ class ServingConstants:
     compute_16: Column
     compute_8: Column
     compute_4: Column
+    scaled_8: Column
     bandwidth: Column
     cache_bandwidth: Column
     prefill_attention: Column
@@ -88,6 +100,8 @@ class ServingConstants:
     launch_moe: Column
     launch_latent: Column
     launch_recurrent: Column
+    launch_quantise_8: Column
+    launch_quantise_4: Column
     eager_layer: Column
     collective_latency: Column
     collective_hop: Column
@@ -99,6 +113,7 @@ class ServingConstants:
     interference: Column
     alone: Column
     ttft_fixed: Column
+    ttft_launches: Column
     ttft_prefill: Column
     burst: Column
     slot: Column
@@ -126,12 +141,14 @@ class ServingConstants:
         engine: str,
         eager: bool | None = None,
         power: float | None = None,
+        release: str = "",
     ) -> ServingConstants:
         """Constants for a silicon `generation` of a `vendor` under an `engine` (any spelling).
 
         An unknown generation takes its vendor's factors, an unknown vendor the vendors' default, an unknown
         engine the engines' default. `eager` overrides whether the engine launches without graphs.
-        power: watts per TFLOP/s of the 16-bit peak (`watts_per_teraflop`), None where unknown.
+        power: watts per TFLOP/s of the 16-bit peak (`watts_per_teraflop`), None where unknown. release: of the
+        engine (`release_of`); one without habits of its own has its family's.
         Raises Defect where the calibration lacks a constant.
         """
         try:
@@ -139,6 +156,7 @@ class ServingConstants:
             engines, vendors, generations = mapping["engines"], mapping["vendors"], mapping["generations"]
             own_habits = engines.get(engine_family(engine), {})
             habits = {**engines["default"], **engines.get(own_habits.get("like"), {}), **own_habits}
+            habits |= habits.get("releases", {}).get(release, {})
             maker = vendors.get(vendor.casefold(), vendors["default"])
             silicon = _generation(generations, generation)
             launch = maker["launch"] * silicon.get("launch", 1.0) * habits["launch"]
@@ -162,6 +180,7 @@ class ServingConstants:
                     "interference",
                     "alone",
                     "ttft_fixed",
+                    "ttft_launches",
                     "ttft_prefill",
                     "dp_wait",
                     "held_output",

@@ -72,13 +72,16 @@ class Arithmetic:
     """The rate that products of one weight precision run at.
 
     peak: FLOP/s. bits: of the operands in the matrix unit. weight_bytes: per weight, scales included.
-    narrow: the weights are narrower than the arithmetic (dequantised on the way).
+    narrow: the weights are narrower than the arithmetic (dequantised on the way). scaled: the inputs have scales that
+    are found while they come (by block or row), which takes launches of its own; with one fixed scale per tensor
+    ("fp8") the operation before a product writes them narrow.
     """
 
     peak: Column
     bits: int
     weight_bytes: float
     narrow: bool
+    scaled: bool
 
 
 def arithmetic(hardware: Hardware, precision: str) -> Arithmetic:
@@ -89,9 +92,9 @@ def arithmetic(hardware: Hardware, precision: str) -> Arithmetic:
     """
     for name, bits in _ARITHMETIC.get(precision, ()):
         if name in hardware.peak:
-            return Arithmetic(hardware.peak[name], bits, PRECISION_BYTES[precision], False)
+            return Arithmetic(hardware.peak[name], bits, PRECISION_BYTES[precision], False, precision != "fp8")
     wide = next(n for n in ("fp32", "bf16", "fp16") if n in hardware.peak and (n != "fp32" or precision == "fp32"))
-    return Arithmetic(hardware.peak[wide], 16, PRECISION_BYTES[precision], PRECISION_BYTES[precision] < 1.0)
+    return Arithmetic(hardware.peak[wide], 16, PRECISION_BYTES[precision], PRECISION_BYTES[precision] < 1.0, False)
 
 
 def rates_used(arch: Architecture, precision: str) -> frozenset[str]:

@@ -116,6 +116,7 @@ def step(arch: Architecture, hardware: Hardware, plan: ServingPlan, load: Load, 
         if work.experts:
             _experts(sheet, work, narrow, (hardware, plan, constants), (tokens, arch.hidden))
         _rest(sheet, work, (hardware, plan, constants), (rank, tokens, arch.hidden))
+        sheet.add("launch", "launch", np.asarray(work.count * _launches(work, (wide, narrow), constants)))
     _head(sheet, arch, (hardware, plan, constants), decode_rank * per_token + np.minimum(load.prefill, 1.0))
     busy = load.decode + load.prefill > 0
     sheet.add("host", "launch", np.where(busy, constants.host + constants.host_sequence * decode_rank, 0.0))
@@ -133,9 +134,11 @@ _Place = tuple[Hardware, ServingPlan, ServingConstants]
 
 
 def product_rate(work: Arithmetic, constants: ServingConstants) -> Column:
-    """Sustained FLOP/s of a product: peak times the share of its bits, less for narrow weights."""
+    """Sustained FLOP/s of a product: peak times the share of its bits, less for narrow weights and for
+    8 bits with a scale per block."""
     share = {4: constants.compute_4, 8: constants.compute_8}.get(work.bits, constants.compute_16)
-    return work.peak * share * (constants.weight_only if work.narrow else 1.0)
+    scaled = constants.scaled_8 if work.scaled and work.bits == 8 else 1.0
+    return work.peak * share * scaled * (constants.weight_only if work.narrow else 1.0)
 
 
 def _projections(sheet: _Sheet, work: LayerWork, how: Arithmetic, place: _Place, size: tuple[Column, int]) -> None:
@@ -209,7 +212,7 @@ def _experts(sheet: _Sheet, work: LayerWork, how: Arithmetic, place: _Place, siz
 
 
 def _rest(sheet: _Sheet, work: LayerWork, place: _Place, size: tuple[Column, Column, int]) -> None:
-    """Norms and residuals (which do not shrink with tp), collectives, launches."""
+    """Norms and residuals (which do not shrink with tp), collectives."""
     hardware, plan, constants = place
     rank, tokens, hidden = size
     ep = np.minimum(np.asarray(plan.ep, dtype=float), plan.stage)
@@ -219,10 +222,24 @@ def _rest(sheet: _Sheet, work: LayerWork, place: _Place, size: tuple[Column, Col
     network, wire = collectives(work, place, rank, hidden)
     sheet.add("network", "network", work.count * network)
     sheet.least["network"] = sheet.least["network"] + work.count * wire
+
+
+def _launches(work: LayerWork, how: tuple[Arithmetic, Arithmetic], constants: ServingConstants) -> Column:
+    """Seconds of one layer's launches. Beside its kernels: those that bring the inputs of 8- and 4-bit products down
+    to these bits, for two products of the mixer and two of the FFN. how: arithmetic outside the experts, in them."""
     launch = constants.launch_layer + constants.eager_layer
-    launch += constants.launch_moe * (work.experts > 0) + constants.launch_latent * work.latent
-    launch += constants.launch_recurrent * work.recurrent
-    sheet.add("launch", "launch", np.asarray(work.count * launch))
+    launch = launch + constants.launch_moe * (work.experts > 0) + constants.launch_latent * work.latent
+    launch = launch + constants.launch_recurrent * work.recurrent
+    share = {8: constants.launch_quantise_8, 4: constants.launch_quantise_4}
+    outside, inside = (share.get(h.bits, 0.0) if h.scaled else 0.0 for h in how)
+    dense = work.dense_sharded + work.dense_replicated > 0.0 and not work.experts
+    return launch + 2.0 * ((work.attention is not None) + dense) * outside + 2.0 * (work.experts > 0) * inside
+
+
+def launch_time(arch: Architecture, hardware: Hardware, plan: ServingPlan, constants: ServingConstants) -> Column:
+    """Seconds that the launches of one step take, whatever it carries."""
+    how = arithmetic(hardware, attention_precision(arch, plan.weights)), arithmetic(hardware, plan.weights)
+    return sum((w.count * _launches(w, how, constants) for w in layer_works(arch)), np.zeros(()))
 
 
 def link_bandwidth(hardware: Hardware, group: Column) -> Column:

@@ -204,16 +204,34 @@ def _micro(arch: Architecture, bench: Bench) -> tuple[_Micro, Work, MicroTime]:
     return micro, head, MicroTime(with_host, head.gemm + head.elementwise)
 
 
+def _scale(lay: Layout, c: TrainingConstants) -> Column:
+    """What the software and the slowest of many chips make of a step's seconds."""
+    scale = c.factor * (np.maximum(lay.chips, 1.0) / 8.0) ** c["straggler"]
+    return scale * (c.adapter_factor if lay.software.adapter else 1.0)
+
+
+def _bubble(lay: Layout, c: TrainingConstants, busiest: Column, mean: Column) -> Column:
+    """Seconds that the stages wait for each other: at both ends of the pipeline, and for the slowest of them."""
+    return c["bubble"] * lay.bubble * (lay.pp - 1.0) / lay.vpp * mean + lay.micro_batches * (busiest - mean)
+
+
+def pipeline_time(arch: Architecture, layout: Layout, constants: TrainingConstants, time: MicroTime) -> Column:
+    """Seconds of a step that its micro-batches take in the pipeline: `step_time` without sends, the exchange of
+    gradients and the optimizer, none of which is negative. No step of the same rows is shorter."""
+    lay = layout.floats()
+    busiest, mean = _busiest(arch, lay, time.layers, time.head)
+    return _scale(lay, constants) * (lay.micro_batches * mean + _bubble(lay, constants, busiest, mean))
+
+
 def _whole(arch: Architecture, bench: Bench, local: Local, time: MicroTime) -> _Whole:
     """What the pipeline, the data-parallel exchange and the optimizer add to the micro-batches."""
     lay, c = bench.layout, bench.constants
     busiest, mean = _busiest(arch, lay, time.layers, time.head)
     m, pp = lay.micro_batches, lay.pp
-    bubble = c["bubble"] * lay.bubble * (pp - 1.0) / lay.vpp * mean + m * (busiest - mean)
+    bubble = _bubble(lay, c, busiest, mean)
     sends = m * network.pipeline_time(arch.hidden, lay, network.tiers(bench.hardware, c))
     data, wire, optimizer = _data(arch, bench, local, mean)
-    scale = c.factor * (np.maximum(lay.chips, 1.0) / 8.0) ** c["straggler"]
-    scale = scale * (c.adapter_factor if lay.software.adapter else 1.0)
+    scale = _scale(lay, c)
     return _Whole(scale * m / pp, scale, mean, busiest, bubble, sends, data, wire, optimizer)
 
 

@@ -245,11 +245,17 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1
     )
 
 
-def layer_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1.0) -> Work:
-    """All compute of one layer for one micro-batch on one chip."""
+def layer_work(
+    layer: Layer, hidden: int, bench: Bench, streams: float = 1.0, known: dict[Matrix, Work] | None = None
+) -> Work:
+    """All compute of one layer for one micro-batch on one chip. known: matrices that are worked out already; those of
+    this layer are added."""
     work = elementwise_work(layer, hidden, bench, streams)
+    known = {} if known is None else known
     for matrix in matrices(layer, hidden):
-        work = work.plus(matrix_work(matrix, bench))
+        if matrix not in known:
+            known[matrix] = matrix_work(matrix, bench)
+        work = work.plus(known[matrix])
     if layer.attention is not None:
         work = work.plus(attention_work(layer.attention, bench))
     return work
@@ -271,9 +277,9 @@ def head_work(arch: Architecture, bench: Bench) -> Work:
 
 def body_work(arch: Architecture, bench: Bench) -> Work:
     """All decoder layers, and the layers of every MTP module."""
-    work = ZERO
+    work, known = ZERO, dict[Matrix, Work]()  # kinds of layers share most of their matrices
     for layer, count in arch.layers:
-        work = work.plus(layer_work(layer, arch.hidden, bench, float(arch.residual_streams)), float(count))
+        work = work.plus(layer_work(layer, arch.hidden, bench, float(arch.residual_streams), known), float(count))
     for layer in mtp_block(arch) if arch.mtp_layers else ():
-        work = work.plus(layer_work(layer, arch.hidden, bench), float(arch.mtp_layers))
+        work = work.plus(layer_work(layer, arch.hidden, bench, known=known), float(arch.mtp_layers))
     return work

@@ -13,11 +13,12 @@ import numpy as np
 
 from tokenworks import catalog
 from tokenworks.errors import UnknownFact
+from tokenworks.quote import facts as ground
 from tokenworks.quote.design import design
 from tokenworks.quote.porting import launched
 from tokenworks.quote.story import problems, resolved
 from tokenworks.records import Buyer, Limits, Request, Serve, Train, World
-from tokenworks.search.problem import State
+from tokenworks.search.problem import Problem, State
 from tokenworks.search.run import search
 
 SCHEMA = "tokenworks/buildout/1"
@@ -87,6 +88,15 @@ def buildout(plan: Plan, worlds: Sequence[World]) -> Mapping[str, Any]:
         "quarters": quarters,
         "total": _total(plan, quarters),
         "limits": {"power_w_a_quarter": growth, "chips_a_quarter": [None if u is None else u.cap for u in units]},
+        "asked": {
+            "tokens": plan.tokens,
+            "input": plan.input,
+            "output": plan.output,
+            "ttft_p99": plan.ttft_p99,
+            "tpot_p99": plan.tpot_p99,
+        },
+        "generation": ground.plain(place.facts["generation"]),
+        "supply": {k: {**v, "chips": list(v["chips"])} for k, v in sorted(first.market.get("supply", {}).items())},
         "assumptions": [
             {"name": k, "low": None, "high": None, "note": "", **v} for k, v in sorted(first.market["buildout"].items())
         ],
@@ -126,24 +136,39 @@ def _unit(plan: Plan, world: World, share: float) -> Unit | None:
         return None
     one = design(state, row)
     chips, cost = one["chips"], one["cost"]
-    running = (cost["parts"]["energy_usd"] + cost["parts"]["operation_usd"]) / cost["horizon_s"]
+    running = (cost["parts"]["energy_usd"] + cost["parts"]["operation_usd"]) / cost["horizon_s"] / chips
+    capital, power = cost["capital_usd"] / chips, one["power_w"] / chips
+    tokens = one["predicted"]["tokens_per_s"]["value"] / chips
+    train, carbon = _run(plan, world, one["chip"], chips), one["carbon_kg"] / cost["horizon_s"] / chips
     return Unit(
         one["chip"],
-        cost["capital_usd"] / chips,
-        one["power_w"] / chips,
-        one["predicted"]["tokens_per_s"]["value"] / chips,
-        _run(plan, world, one["chip"], chips),
-        running / chips,
-        one["carbon_kg"] / cost["horizon_s"] / chips,
+        capital,
+        power,
+        tokens,
+        train,
+        running,
+        carbon,
         _cap(world, one["chip"], share),
         {
             "date": world.date.isoformat(),
-            **{k: one[k] for k in ("id", "chip", "chip_name", "vendor", "system", "chips", "parallelism", "precision",
-                                   "power_w", "law")},
+            **one,
             "capital_usd": cost["capital_usd"],
             "per_million_tokens_usd": cost["per_million_tokens_usd"],
+            "per_chip": {
+                "capital_usd": capital, "power_w": power, "tokens_per_s": tokens, "running_usd_per_s": running,
+                "carbon_kg_per_s": carbon, "training_chip_seconds": train,
+            },
+            "facts": _facts(problem, one["system"]),
         },
     )  # fmt: skip
+
+
+def _facts(problem: Problem, system: str) -> Mapping[str, Any]:
+    """The facts that a year's factory rests on, as a quote carries them."""
+    world, offer = problem.world, next(o for o in problem.offers if o.system.id == system)
+    facts = {**ground.of_place(world, problem.request.where), **ground.of_offer(offer),
+             **ground.of_prices(world, offer)}  # fmt: skip
+    return {key: ground.plain(facts[key]) for key in sorted(facts)}
 
 
 def _cheapest(state: State) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks import catalog
+from tokenworks.quote import facts as ground
 from tokenworks.quote.story import architecture, one_chip, resolved
 from tokenworks.records import Chip, Request, RunOn, World
 from tokenworks.search import serving
@@ -47,6 +48,7 @@ def carry(ask: Carried, world: World) -> Mapping[str, Any]:
     arch = architecture(ask.model, world, "model")
     return {
         "schema": SCHEMA,
+        "where": ask.where,
         "date": world.date.isoformat(),
         "scenarios": list(world.scenarios),
         "model": arch.name,
@@ -80,6 +82,7 @@ def _row(ask: Carried, world: World, arch: Architecture, chip: Chip) -> Mapping[
         "power_w": power,
         "within_power": None if ask.power is None or power is None else float(power) <= ask.power,
         "missing": list(apart.get(chip.id, ())),
+        "facts": {name: ground.plain(fact) for name, fact in sorted(chip.facts.items())},
         "tried": [],
         "smaller": None,
     }

@@ -13,6 +13,7 @@ CHIP = ("memory", "memory_bandwidth", "scaleup_bandwidth", "scaleup_domain", "sc
         "die_area", "applicable_die_area", "launched", "announced")  # fmt: skip
 SYSTEM = ("chips_per_node", "scaleup_domain", "unit_chips", "power", "scaleout_bandwidth", "rack_units")
 SITE = ("electricity_price", "carbon_intensity", "pue", "building_cost")
+DELIVERED = "power_delivered"  # share of its promised power that a site gets; only a scenario says less than all
 CONSTANTS = ("chip_lifetime", "building_lifetime", "capital_charge_rate", "storage_share", "storage_power_share",
              "operation_share", "mean_load", "server_share", "global_batch_tokens", "serve_horizon",
              "design_error")  # fmt: skip
@@ -29,7 +30,16 @@ def of_offer(offer: Offer) -> dict[str, Fact]:
 def of_place(world: World, where: str) -> dict[str, Fact]:
     """Facts of the site, and the planning constants."""
     found = {f"sites/{where}/{name}": local(world, where, name) for name in SITE}
+    delivered = world.sites[where].facts.get(DELIVERED) if where in world.sites else None
+    if delivered is not None:
+        found[f"sites/{where}/{DELIVERED}"] = delivered
     return found | {f"constants/{name}": world.constants[name] for name in CONSTANTS}
+
+
+def of_prices(world: World, offer: Offer) -> dict[str, Fact]:
+    """What an offer costs to buy and to rent."""
+    keys = (f"{offer.system.id}/purchase", f"{offer.chip.id}/purchase", f"{offer.chip.id}/rent")
+    return {f"prices/{key}": world.prices[key] for key in keys if key in world.prices}
 
 
 def plain(fact: Fact) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-D = r"/designs/(?P<n>\d+)"
+DESIGN = r"/designs/(?P<n>\d+)"  # a whole design, wherever it stands in an answer (explain.py)
+D = DESIGN
 STUDY = "calibration/training.yaml and fitted.yaml: published training runs (catalog/data/runs)"
 SERVING = "calibration/serving.yaml: fitted on 1,792 serving points and 577 throughput runs"
 PLACE = ("fact:sites/{where}/electricity_price",)
@@ -43,6 +44,10 @@ FIGURES: tuple[Figure, ...] = (
            ("chips", "chips_per_node", "fact:systems/{system}/rack_units", "fact:systems/{system}/power")),
     Figure(f"{D}/parallelism/(?P<degree>\\w+)", "count", "how the job is split",
            "chosen by the search among all that divide and fit", ("chips",)),
+    Figure(f"{D}/pools/(prefill|decode)/(?P<what>\\w+)", "count", "workers of a pool, and how each is split",
+           "as many as carry the rate, each as loaded as its share of the service level allows", ("chips",)),
+    Figure(f"{D}/draft", "count", "tokens drafted per step and sequence by the model's own modules",
+           "chosen by the search", ("chips",)),
     Figure(f"{D}/job/(?P<what>\\w+)", "SI", "what was asked", "from the request; batch from the service level",
            (), "given"),
     Figure(f"{D}/predicted/step_time_s(/\\w+)*", "s", "one optimizer step",
@@ -62,7 +67,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(f"{D}/predicted/goodput(/\\w+)*", "share", "share of wall time that trains",
            "work between checkpoints over its mean wall time (Daly 2006), interval by Young 1974",
            ("chips",), sources=("https://arxiv.org/abs/2407.21783",)),
-    Figure(f"{D}/predicted/(ttft_s|tpot_s|period_s)(/\\w+)*", "s",
+    Figure(f"{D}/predicted/(ttft_s|tpot_s|ttft_p99_s|tpot_p99_s|period_s)(/\\w+)*", "s",
            "time to first token, time per output token after it, or a whole decision",
            "sum over layers of the soft maximum of arithmetic and bytes, plus launches, collectives and waiting",
            ("job/batch", "parallelism/tp", "parallelism/ep", *CHIP_FACTS), sources=(SERVING,)),
@@ -101,7 +106,7 @@ FIGURES: tuple[Figure, ...] = (
            ("predicted/time_s", "fact:constants/serve_horizon")),
     Figure(f"{D}/cost/(capital_usd|known_usd)", "USD", "everything bought; known_usd is the part with a known price",
            "servers + network + storage + building",
-           ("cost/parts/servers_usd", "cost/parts/network_usd", "cost/parts/storage_usd",
+           ("cost/acquire", "cost/parts/servers_usd", "cost/parts/network_usd", "cost/parts/storage_usd",
             "cost/parts/building_usd")),
     Figure(f"{D}/cost/total_usd", "USD", "cost of the job over its horizon",
            "straight-line share of capital + capital charge + energy + operation; or the rent",
@@ -133,7 +138,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(f"{D}/cost/parts/rent_usd", "USD", "rent", "chips x price per chip-second x horizon",
            ("chips", "cost/horizon_s", "fact:prices/{chip}/rent")),
     Figure(f"{D}/simulated/(?P<what>.+)", "s or count", "what simulated requests met, one by one",
-           "one replica at its share of the load, Poisson arrivals, seed 0; step times of the model",
+           "one replica, or a worker of each pool, at its share of the load; Poisson arrivals; the model's step times",
            ("job/requests_per_second", "replicas", "job/input", "job/output"), sources=(SERVING,)),
     Figure(f"{D}/bill/(?P<line>\\d+)/(?P<what>\\w+)", "count or USD", "a line of the bill of materials",
            "quantity x unit price; the source stands in the line", ("bill/{line}/source",)),
@@ -144,6 +149,8 @@ FIGURES: tuple[Figure, ...] = (
            ("/facts/constants~1design_error/value",), sources=("calibration/bars.yaml",)),
     Figure(r"/sensitivity/(?P<what>.+)", "factor, or as the fact", "where another design becomes the best",
            "costs are straight lines in each price, rate and speed; the winner changes where they cross"),
+    Figure(r"/simulated/(?P<what>.+)", "count", "designs simulated until one held, and requests of each simulation",
+           "best first, in the exact order"),
     Figure(r"/search/(?P<what>.+)", "count", "how many designs were spanned, scored or cut",
            "counted by the search", (), "derived"),
 )  # fmt: skip

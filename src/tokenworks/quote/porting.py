@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks import catalog, law
+from tokenworks.quote import facts as ground
 from tokenworks.quote.design import design, make
 from tokenworks.quote.story import KINDS, architecture, resolved
 from tokenworks.records import Buyer, Chip, Limits, Request, Serve, Shipment, Train, World
@@ -24,6 +25,7 @@ from tokenworks.workload.variants import Variant, mixtures, variants
 
 SCHEMA = "tokenworks/porting/1"
 MILLION = 1e6
+DEGREES = ("tp", "pp", "cp", "ep")  # how a model is split over the chips of a replica
 DAY = 86400.0
 NOTICED = 0.005  # share of the cost from which a change is called a gain
 
@@ -58,7 +60,15 @@ def porting(ask: Ask, worlds: Iterable[World]) -> Mapping[str, Any]:
 def _table(ask: Ask, world: World) -> Mapping[str, Any]:
     arch = architecture(ask.model, world, "model")
     present, later = launched(world, ask.chips, "--chip")
-    rows = [_row(ask, world, arch, chip) for chip in present]
+    judged = [_judged(ask, world, arch, chip) for chip in present]
+    rows = _with_degrees(judged)
+    where = catalog.resolve(world, "sites", ask.where, "--where")
+    facts = dict(ground.of_place(world, where))
+    for row in rows:
+        facts |= {f"chips/{row['chip']}/{name}": fact for name, fact in world.chips[row["chip"]].facts.items()}
+    for problem in (p for each in judged for p in each.jobs.values()):
+        for offer in problem.offers:
+            facts |= {**ground.of_offer(offer), **ground.of_prices(world, offer)}
     return {
         "date": world.date.isoformat(),
         "scenarios": list(world.scenarios),
@@ -68,6 +78,7 @@ def _table(ask: Ask, world: World) -> Mapping[str, Any]:
         "makes": list(ask.makes),
         "chips": rows,
         "later": later,
+        "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
 
 
@@ -85,7 +96,15 @@ def launched(world: World, names: Iterable[str], field_name: str) -> tuple[list[
     return found, later
 
 
-def _row(ask: Ask, world: World, arch: Architecture, chip_id: str) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A chip's row of the table, and the jobs as the search took them."""
+
+    row: Mapping[str, Any]
+    jobs: Mapping[str, Problem]
+
+
+def _judged(ask: Ask, world: World, arch: Architecture, chip_id: str) -> _Judged:
     chip = world.chips[chip_id]
     request = resolved(_request(ask, world, chip_id), world)
     jobs = {make(p): p for p in _problems(request, world, arch, ask.chips_max)}
@@ -102,6 +121,7 @@ def _row(ask: Ask, world: World, arch: Architecture, chip_id: str) -> Mapping[st
         "train": None,
         "law": _law(world, request, chip_id),
         "changes": [],
+        "degrees": [],
     }
     for name, problem in jobs.items():
         best = _best(problem)
@@ -109,7 +129,7 @@ def _row(ask: Ask, world: World, arch: Architecture, chip_id: str) -> Mapping[st
             continue
         row[name] = best
         row["changes"] += _changes(problem, best, chip, domain)
-    return row
+    return _Judged(row, jobs)
 
 
 def _request(ask: Ask, world: World, chip: str) -> Request:
@@ -140,15 +160,7 @@ def _best(problem: Problem) -> Mapping[str, Any] | None:
     one = design(state, row)
     cost = one["cost"]
     return {
-        "id": one["id"],
-        "system": one["system"],
-        "chips": one["chips"],
-        "parallelism": one["parallelism"],
-        "precision": one["precision"],
-        "framework": one["framework"],
-        "predicted": one["predicted"],
-        "power_w": one["power_w"],
-        "bound": one["bound"],
+        **one,
         "bars": one.get("bars"),  # null where no residuals of runs like this one exist
         "total_usd": cost["total_usd"],
         "known_usd": cost["known_usd"],
@@ -224,13 +236,53 @@ def _changes(problem: Problem, best: Mapping[str, Any], chip: Chip, domain: int)
     return sorted(gains, key=lambda g: (-g["gain"], g["what"], g["after"]))
 
 
+def _with_degrees(judged: list[_Judged]) -> list[Mapping[str, Any]]:
+    """The rows, each with what its parallel degrees gain over those of the table's chip that does the job most
+    cheaply: what somebody would run who brings the model over from there and leaves the split as it is."""
+    rows = [each.row for each in judged]
+    found = {i: list(each.row["degrees"]) for i, each in enumerate(judged)}
+    for name in dict.fromkeys(n for each in judged for n in each.jobs):
+        made = [i for i, row in enumerate(rows) if row[name] is not None]
+        if not made:
+            continue
+        priced = [i for i in made if rows[i][name]["per_million_tokens_usd"] is not None]
+        first = min(priced or made, key=lambda i: (rows[i][name][_figure(rows[i][name])], rows[i]["chip"]))
+        for i in made:
+            if i != first:
+                found[i].append(_kept(judged[i].jobs[name], rows[i][name], rows[first], name))
+    return [{**row, "degrees": found[i]} for i, row in enumerate(rows)]
+
+
+def _figure(best: Mapping[str, Any]) -> str:
+    """What is compared: money, or chip-seconds where no price is known."""
+    known = best["per_million_tokens_usd"] is not None
+    return "per_million_tokens_usd" if known else "chip_seconds_per_million_tokens"
+
+
+def _kept(problem: Problem, best: Mapping[str, Any], other: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The job on this chip with the other chip's degrees, against its own best. from, gain: None where those degrees
+    do not fit here, so that they must change."""
+    there, figure = {n: other[name]["parallelism"][n] for n in DEGREES}, _figure(best)
+    same = _best(replace(problem, fixed={**problem.fixed, **there}))
+    before, after = None if same is None else same[figure], best[figure]
+    return {
+        "make": name,
+        "like": other["chip"],
+        "like_name": other["chip_name"],
+        "there": there,
+        "here": {n: best["parallelism"][n] for n in DEGREES},
+        "figure": figure,
+        "from": before,
+        "to": after,
+        "gain": None if before is None else 1.0 - after / before,
+    }
+
+
 def _gain(problem: Problem, best: Mapping[str, Any], one: Variant) -> Mapping[str, Any] | None:
     changed = _best(replace(problem, architecture=one.architecture))
     if changed is None:
         return None
-    figure = (
-        "per_million_tokens_usd" if best["per_million_tokens_usd"] is not None else "chip_seconds_per_million_tokens"
-    )
+    figure = _figure(best)
     before, after = best[figure], changed[figure]
     if after is None:
         return None

@@ -82,7 +82,7 @@ def _quantiles(drawn: Chances, row: int) -> Mapping[str, float] | None:
     place = np.flatnonzero(drawn.rows == row)
     if not len(place):
         return None
-    p10, p50, p90 = drawn.totals[:, int(place[0])].tolist()
+    p10, p50, p90 = drawn.quantiles(int(place[0]))
     return {"p10": p10, "p50": p50, "p90": p90}
 
 

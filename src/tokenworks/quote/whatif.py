@@ -3,89 +3,142 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tokenworks import scenario
-from tokenworks.quote.story import quote
+from tokenworks.quote import facts as ground
+from tokenworks.quote.design import design, make
+from tokenworks.quote.explain import resolve
+from tokenworks.quote.story import answered, of_every_system
 from tokenworks.records import Request, World
 from tokenworks.scenario import Scenario
+from tokenworks.search.choose import MOST, preference
 
 SCHEMA = "tokenworks/whatif/1"
-CRITERION = {"cost": "total_usd", "time": "time_s", "energy": "energy_j", "carbon": "carbon_kg"}
-FIGURES = ("chips", "capital_usd", "total_usd", "time_s", "power_w", "energy_j", "carbon_kg")
+CRITERION = {"cost": "total_usd", "time": "time_s", "energy": "energy_j", "carbon": "carbon_kg", MOST: "tokens_per_s"}
+# Where a design says each figure; the first that it has.
+FIGURES: Mapping[str, tuple[str, ...]] = {
+    "chips": ("/chips",),
+    "capital_usd": ("/cost/capital_usd",),
+    "total_usd": ("/cost/total_usd",),
+    "time_s": ("/predicted/time_s", "/cost/horizon_s"),
+    "tokens_per_s": ("/predicted/tokens_per_s",),
+    "power_w": ("/power_w",),
+    "energy_j": ("/energy_j",),
+    "carbon_kg": ("/carbon_kg",),
+}
 Key = tuple[str, str]  # make, system
+
+
+@dataclass(frozen=True)
+class Side:
+    """One world's answer: its quote, the best design of every system that is offered there (with the pointer to where
+    it stands in the comparison), the facts they rest on, and each make's criterion."""
+
+    name: str
+    quote: Mapping[str, Any]
+    changes: tuple[Mapping[str, Any], ...]
+    energy: tuple[Mapping[str, Any], ...]  # what its scenarios make of a country's power by quarters
+    designs: tuple[Mapping[str, Any], ...]
+    offers: Mapping[Key, int]  # place in designs
+    facts: Mapping[str, Any]
+    prefer: Mapping[str, str]
+
+    def at(self, key: Key) -> str:
+        """The pointer to the design of a system."""
+        return f"/{self.name}/designs/{self.offers[key]}"
+
+    def of(self, key: Key) -> Mapping[str, Any]:
+        """The design of a system."""
+        return self.designs[self.offers[key]]
 
 
 def compare(request: Request, world: World, one: Iterable[Scenario], other: Iterable[Scenario]) -> Mapping[str, Any]:
     """Answer a request in the world of scenarios `other` (b) against that of `one` (a).
 
-    `gained` and `lost`: systems shown as offered (lawful, or licence obtainable) in b only, in a only, each with
-    the verdict of both worlds; `not shown` elsewhere means neither barred nor among the best that a quote
-    shows. `changed`: systems offered in both, whose figures or verdict differ. Raises what `quote` and the
-    scenarios raise.
+    `gained` and `lost`: systems offered (lawful, or licence obtainable) in b only, in a only, each with the verdict of
+    both worlds; `unmet` elsewhere: no design of it meets the request there. All systems are compared, not only those
+    that a quote shows. `changed`: systems offered in both, whose figures or verdict differ. Each side carries its
+    designs and facts as a quote does, so that every figure can be explained. Raises what `quote` and the scenarios
+    raise.
     """
-    worlds, changes = zip(*(_laid(world, chain) for chain in (one, other)), strict=True)
-    answers = [quote(request, w).content for w in worlds]
-    offers = [_offers(answer, request.prefer) for answer in answers]
-    a, b = offers
+    a, b = (_side(request, world, chain, name) for name, chain in (("a", one), ("b", other)))
     return {
         "schema": SCHEMA,
         "request": request.source,
-        "a": _side(answers[0], changes[0]),
-        "b": _side(answers[1], changes[1]),
-        "gained": [_moved(key, b[key], answers[0]) for key in b if key not in a],
-        "lost": [_moved(key, a[key], answers[1]) for key in a if key not in b],
-        "changed": [_pair(key, a[key], b[key]) for key in a if key in b and _differs(a[key], b[key])],
-        "winner": {make: _winner(make, request.prefer, offers) for make in answers[0]["best"]},
+        "a": _shown(a),
+        "b": _shown(b),
+        "gained": [_moved(key, b, a) for key in b.offers if key not in a.offers],
+        "lost": [_moved(key, a, b) for key in a.offers if key not in b.offers],
+        "changed": [_pair(key, a, b) for key in a.offers if key in b.offers and _differs(a.of(key), b.of(key))],
+        "winner": {make: _winner(make, (a, b)) for make in a.quote["best"]},
     }
 
 
-def _laid(world: World, chain: Iterable[Scenario]) -> tuple[World, list[Mapping[str, Any]]]:
-    found: list[Mapping[str, Any]] = []
+def _side(request: Request, world: World, chain: Iterable[Scenario], name: str) -> Side:
+    changes: list[Mapping[str, Any]] = []
+    energy: list[Mapping[str, Any]] = []
     for each in chain:
-        found += [asdict(d) for d in scenario.differences(world, each)]
+        energy += scenario.ramps(world, each)
+        changes += [asdict(d) for d in scenario.differences(world, each)]
         world = scenario.apply(world, each)
-    return world, found
+    answer, found = answered(request, world)
+    content = answer.content
+    designs, facts = list(content["designs"]), dict(content["facts"])
+    known = {(d["make"], d["system"]) for d in designs}
+    for (problem, result), rows in zip(found, of_every_system(request, found), strict=True):
+        for row in rows:
+            offer = problem.offers[int(result.state.designs["system"][int(row)])]
+            if (make(problem), offer.system.id) in known:
+                continue
+            designs.append(design(result.state, int(row)))
+            more = {**ground.of_offer(offer), **ground.of_prices(problem.world, offer)}
+            facts |= {key: ground.plain(fact) for key, fact in more.items()}
+    offers: dict[Key, int] = {}
+    for i, one in enumerate(designs):  # a quote's designs stand best first
+        offers.setdefault((one["make"], one["system"]), i)
+    prefer = {make(problem): preference(result.state) for problem, result in found}
+    return Side(
+        name, content, tuple(changes), tuple(energy), tuple(designs), offers, dict(sorted(facts.items())), prefer
+    )
 
 
-def _side(answer: Mapping[str, Any], changes: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _shown(side: Side) -> Mapping[str, Any]:
+    answer = side.quote
     return {
         "scenarios": answer["world"]["scenarios"],
         "catalog": answer["world"]["catalog"],
         "quote": answer["id"],
         "best": answer["best"],
         "infeasible": answer["infeasible"],
-        "changes": changes,
+        "changes": list(side.changes),
+        "energy": list(side.energy),
+        "designs": list(side.designs),
+        "facts": side.facts,
     }
+
+
+def where_of(design: Mapping[str, Any], figure: str) -> str:
+    """The path inside a design at which it says a figure."""
+    paths = FIGURES[figure]
+    return next((p for p in paths[:-1] if p.rsplit("/", 1)[-1] in design["predicted"]), paths[-1])
 
 
 def _figures(design: Mapping[str, Any]) -> Mapping[str, float | None]:
-    cost, predicted = design["cost"], design["predicted"]
-    return {
-        "chips": design["chips"],
-        "capital_usd": cost["capital_usd"],
-        "total_usd": cost["total_usd"],
-        "time_s": predicted["time_s"]["value"] if "time_s" in predicted else cost["horizon_s"],
-        "power_w": design["power_w"],
-        "energy_j": design["energy_j"],
-        "carbon_kg": design["carbon_kg"],
-    }
-
-
-def _offers(answer: Mapping[str, Any], prefer: str) -> Mapping[Key, Mapping[str, Any]]:
-    """The best design of every system that is offered, in the quote's order of makes and systems."""
-    found: dict[Key, Mapping[str, Any]] = {}
-    for design in answer["designs"]:
-        key = design["make"], design["system"]
-        if key not in found or _worth(design, prefer) < _worth(found[key], prefer):
-            found[key] = design
+    found = {}
+    for name in FIGURES:
+        value = resolve(design, where_of(design, name))
+        found[name] = value["value"] if isinstance(value, Mapping) else value
     return found
 
 
-def _worth(design: Mapping[str, Any], prefer: str) -> float:
-    value = _figures(design)[CRITERION[prefer]]
-    return float("inf") if value is None else float(value)
+def _worth(design: Mapping[str, Any], criterion: str) -> float:
+    """What is compared, smaller is better."""
+    value = _figures(design)[criterion]
+    if value is None:
+        return float("inf")
+    return -float(value) if criterion == CRITERION[MOST] else float(value)
 
 
 def _named(key: Key, design: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,46 +153,75 @@ def _verdict(design: Mapping[str, Any]) -> Mapping[str, Any]:
             "review_policy": law["review_policy"], "citations": list(cites)}  # fmt: skip
 
 
-def _moved(key: Key, design: Mapping[str, Any], elsewhere: Mapping[str, Any]) -> Mapping[str, Any]:
+def _moved(key: Key, here: Side, elsewhere: Side) -> Mapping[str, Any]:
     """A system offered in one world only: its design there, and why not in the other."""
-    for row in elsewhere["barred"]:
-        if row["chip"] == design["chip"] and row["make"] == key[0]:
-            other = {"standing": "barred", "licence": row["licence"], "exception": None,
-                     "review_policy": row["review_policy"], "citations": row["citations"]}  # fmt: skip
-            break
-    else:
-        other = {"standing": "not shown", "licence": None, "exception": None, "review_policy": None, "citations": []}
-    return {**_named(key, design), "figures": _figures(design), "law": _verdict(design), "law_elsewhere": other}
+    design = here.of(key)
+    return {**_named(key, design), "design": here.at(key), "figures": _figures(design), "law": _verdict(design),
+            "law_elsewhere": _why_not(key, design["chip"], elsewhere.quote)}  # fmt: skip
+
+
+def _why_not(key: Key, chip: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Barred there; apart (its verdict or its price is open); or no design of it meets the request."""
+    nothing: dict[str, Any] = {
+        "standing": "unmet",
+        "licence": None,
+        "exception": None,
+        "review_policy": None,
+        "citations": [],
+    }
+    for row in answer["barred"]:
+        if row["chip"] == chip and row["make"] == key[0]:
+            return {**nothing, "standing": "barred", **{k: row[k] for k in ("licence", "review_policy", "citations")}}
+    for row in answer["apart"]:
+        if row["chip"] == chip and row["make"] == key[0]:
+            return {**nothing, **(_verdict(row) if "law" in row else {}), "standing": "apart"}
+    return nothing
 
 
 def _differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _figures(one) != _figures(other) or _verdict(one)["standing"] != _verdict(other)["standing"]
 
 
-def _pair(key: Key, one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
-    before, after = _figures(one), _figures(other)
+def _pair(key: Key, one: Side, other: Side) -> Mapping[str, Any]:
+    before, after = _figures(one.of(key)), _figures(other.of(key))
     return {
-        **_named(key, other),
+        **_named(key, other.of(key)),
+        "design": {"a": one.at(key), "b": other.at(key)},
         "figures": {n: {"a": before[n], "b": after[n]} for n in FIGURES},
-        "law": {"a": _verdict(one), "b": _verdict(other)},
+        "law": {"a": _verdict(one.of(key)), "b": _verdict(other.of(key))},
     }
 
 
-def _winner(make: str, prefer: str, offers: list[Mapping[Key, Mapping[str, Any]]]) -> Mapping[str, Any] | None:
-    """The best of either world on the preferred criterion, and by what share it leads the best of another chip."""
-    sides = [_leader([d for (kind, _), d in offered.items() if kind == make], prefer) for offered in offers]
-    return None if sides == [None, None] else {"criterion": CRITERION[prefer], "a": sides[0], "b": sides[1]}
+def _winner(make: str, sides: tuple[Side, Side]) -> Mapping[str, Any] | None:
+    """The best of either world on the criterion, and by what share it leads the best of another chip."""
+    criterion = next((CRITERION[s.prefer[make]] for s in sides if make in s.prefer), CRITERION["cost"])
+    found = [_leader(side, make, criterion) for side in sides]
+    return None if found == [None, None] else {"criterion": criterion, "a": found[0], "b": found[1]}
 
 
-def _leader(designs: list[Mapping[str, Any]], prefer: str) -> Mapping[str, Any] | None:
-    priced = sorted(
-        (d for d in designs if _worth(d, prefer) < float("inf")), key=lambda d: (_worth(d, prefer), d["id"])
-    )
-    lawful = [d for d in priced if d["law"]["standing"] == "lawful"] or priced
-    if not lawful:
+def _leader(side: Side, make: str, criterion: str) -> Mapping[str, Any] | None:
+    """The quote's best, and the best of another chip that stands no worse in law."""
+    chosen = side.quote["best"][make]
+    if chosen is None:
         return None
-    best = lawful[0]
-    rival = next((d for d in lawful if d["chip"] != best["chip"]), None)
-    value = _worth(best, prefer)
-    margin = None if rival is None or not value else _worth(rival, prefer) / value - 1.0
-    return {"id": best["id"], "chip": best["chip"], "chip_name": best["chip_name"], "value": value, "margin": margin}
+    place = next(i for i, d in enumerate(side.designs) if d["id"] == chosen)
+    best = side.designs[place]
+    rivals = [
+        i for i, d in enumerate(side.designs)
+        if d["make"] == make and d["chip"] != best["chip"] and d["law"]["standing"] == best["law"]["standing"]
+        and d.get("simulated", {}).get("holds", True) and _worth(d, criterion) < float("inf")
+    ]  # fmt: skip
+    rival = min(rivals, key=lambda i: (_worth(side.designs[i], criterion), side.designs[i]["id"]), default=None)
+    value = _figures(best)[criterion]
+    margin = None
+    if rival is not None and value:
+        margin = abs(_worth(side.designs[rival], criterion) / _worth(best, criterion) - 1.0)
+    return {
+        "id": best["id"],
+        "chip": best["chip"],
+        "chip_name": best["chip_name"],
+        "value": value,
+        "margin": margin,
+        "at": f"/{side.name}/designs/{place}{where_of(best, criterion)}",
+        "next_at": None if rival is None else f"/{side.name}/designs/{rival}{where_of(side.designs[rival], criterion)}",
+    }

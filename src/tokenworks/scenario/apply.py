@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tokenworks.errors import BadRequest, UnknownFact, nearest
 from tokenworks.records import Entry, Fact, World
-from tokenworks.scenario.read import ACTUAL, Change, Scenario, read
+from tokenworks.scenario import energy
+from tokenworks.scenario.read import ACTUAL, Change, Scenario, read, same_days
 
 ENTRIES = ("chips", "systems", "switches", "nics", "optics", "sites")
 NEVER = {
@@ -70,6 +71,7 @@ def differences(world: World, scenario: Scenario) -> tuple[Difference, ...]:
 
 def _walk(world: World, scenario: Scenario) -> tuple[World, tuple[Difference, ...]]:
     found: list[Difference] = []
+    seen: dict[str, Change] = {}
     for change in scenario.changes:
         if change.kind != "rule" and not change.holds(world.date):
             continue
@@ -77,6 +79,7 @@ def _walk(world: World, scenario: Scenario) -> tuple[World, tuple[Difference, ..
         if not more:
             raise BadRequest("names nothing that the catalog holds on {date}: '{value}'", field=change.where,
                              value=change.target, date=world.date)  # fmt: skip
+        _no_overlap(seen, change, more)
         found += more
     if not scenario.changes:
         return world, ()
@@ -85,8 +88,30 @@ def _walk(world: World, scenario: Scenario) -> tuple[World, tuple[Difference, ..
     return replace(world, catalog=digest, scenarios=(*world.scenarios, scenario.name)), tuple(found)
 
 
+def _no_overlap(seen: dict[str, Change], change: Change, found: Iterable[Difference]) -> None:
+    """Two changes of a scenario that come down to the same thing, by wildcards or `only`, may not meet in time."""
+    if change.action == "add":
+        return
+    for each in found:
+        before = seen.get(each.target)
+        if before is not None and before is not change and same_days(before, change):
+            raise BadRequest("changes the same as {other} on the same days", field=change.where, other=before.where)
+        seen[each.target] = change
+
+
+def _as(old: Any, change: Change) -> None:
+    """What stands as a number can only be made a number. Raises BadRequest."""
+    number = isinstance(old, int | float) and not isinstance(old, bool)
+    read = isinstance(change.value, int | float) and not isinstance(change.value, bool)
+    if number != read and (number or change.action == "scale"):
+        raise BadRequest("expected a number, read '{value}'", field=change.where,
+                         value=change.value if number else old)  # fmt: skip
+
+
 def _new(fact: Fact | None, change: Change) -> Fact:
-    """The fact that a change makes: scaled with its range, or set."""
+    """The fact that a change makes: scaled with its range, or set. Raises BadRequest where it cannot be."""
+    if fact is not None:
+        _as(fact.value, change)
     if change.action == "scale":
         assert fact is not None  # callers scale only what is there
         low, high = (None if x is None else x * change.value for x in (fact.low, fact.high))
@@ -111,6 +136,11 @@ def _facts(world: World, change: Change) -> tuple[World, list[Difference]]:
     if kind not in ENTRIES or not which or not name:
         raise BadRequest("expected a path such as {example}", field=change.where, example="sites/JP/carbon_intensity")
     entries: dict[str, Entry] = dict(getattr(world, kind))
+    known = {fact for entry in entries.values() for fact in entry.facts}
+    if not any(fnmatchcase(fact, name) for fact in known):
+        close = nearest(name, sorted(known)) or ", ".join(sorted(known)[:12])
+        raise BadRequest("no entry of {kind} has a fact '{value}'; nearest: {nearest}", field=change.where, kind=kind,
+                         value=name, nearest=close)  # fmt: skip
     found = []
     for key, entry in entries.items():
         old = entry.facts.get(name)
@@ -158,6 +188,7 @@ def _market(world: World, change: Change) -> tuple[World, list[Difference]]:
     for key, old in rows.items():
         if not fnmatchcase(key, pattern):
             continue
+        _as(old["value"], change)
         value = old["value"] * change.value if change.action == "scale" else change.value
         factor = change.value if change.action == "scale" else 1.0
         ends = {end: old[end] * factor for end in ("low", "high") if end in old and change.action == "scale"}
@@ -165,6 +196,68 @@ def _market(world: World, change: Change) -> tuple[World, list[Difference]]:
         rows[key] = {**kept, **ends, "value": value, "source": change.source, "assumed": change.assumed}
         found.append(_difference(f"market/{section}/{key}", old["value"], value, change))
     return replace(world, market={**world.market, section: rows}), found
+
+
+# -------------------------------------------------------------------------------------------- energy
+
+
+def _energy(world: World, change: Change) -> tuple[World, list[Difference]]:
+    """The site as it is in the quarter of the world's date."""
+    site = world.sites.get(change.target)
+    if site is None or change.since is None:
+        return world, []
+    lose, before = change.value, _site_before(site, change)
+    now = energy.supply(lose, before, energy.quarter_of(change.since, world.date))
+    fuel, by = f"mix_{lose['fuel']}", f"mix_{lose['by']}"
+    values = {
+        fuel: before["share"] * now.remaining / (1.0 - now.short),
+        by: (before["by"] + now.lost * now.made_up) / (1.0 - now.short),
+        "carbon_intensity": now.carbon,
+        "electricity_price": now.price,
+        "power_delivered": now.delivered,
+    }
+    note = f"quarter {now.number} after supply of {lose['fuel']} ended (scenario/energy.py)"
+    facts, found = dict(site.facts), []
+    for name, value in values.items():
+        old = facts.get(name)
+        facts[name] = Fact(value, old.unit if old is not None else "share", change.source, assumed=True, note=note)
+        if old is None or old.value != value:
+            found.append(_difference(f"sites/{site.id}/{name}", None if old is None else old.value, value, change))
+    return replace(world, sites={**world.sites, site.id: replace(site, facts=facts)}), found
+
+
+def _site_before(site: Entry, change: Change) -> Mapping[str, float]:
+    """What the formulas start from. Raises BadRequest for a fact that the catalog lacks."""
+    fuels = {"share": f"mix_{change.value['fuel']}", "by": f"mix_{change.value['by']}"}
+    wanted = {**fuels, **{name: name for name in energy.NEEDED}}
+    missing = [name for name in wanted.values() if site.get(name) is None]
+    if missing:
+        raise BadRequest("the catalog lacks {names} of {value}", field=change.where, names=", ".join(missing),
+                         value=site.id)  # fmt: skip
+    return {key: float(site.get(name)) for key, name in wanted.items()}
+
+
+def ramps(world: World, scenario: Scenario) -> tuple[Mapping[str, Any], ...]:
+    """What a scenario makes of a country's power by quarters, until nothing changes any more, with the numbers behind
+    it. world: as it is before the scenario."""
+    found = []
+    for change in scenario.changes:
+        site = world.sites.get(change.target)
+        if change.kind != "energy" or site is None or change.since is None:
+            continue
+        lose, before = change.value, _site_before(site, change)
+        rows = [energy.supply(lose, before, q) for q in range(energy.last_quarter(lose) + 1)]
+        found.append({
+            "where": site.id,
+            "fuel": lose["fuel"],
+            "by": lose["by"],
+            "from": change.since.isoformat(),
+            "source": change.source,
+            "before": dict(before),
+            "numbers": [{"name": name, **lose[name]} for name in energy.NUMBERS],
+            "quarters": [asdict(row) for row in rows],
+        })  # fmt: skip
+    return tuple(found)
 
 
 # -------------------------------------------------------------------------------------------- rules
@@ -230,4 +323,5 @@ CHANGES: Mapping[str, Callable[[World, Change], tuple[World, list[Difference]]]]
     "constant": _constants,
     "market": _market,
     "rule": _rules,
+    "energy": _energy,
 }

@@ -10,21 +10,23 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
+from tokenworks.scenario import energy
 
 ACTUAL = "actual"
-KINDS = ("fact", "price", "constant", "rule", "market")
+KINDS = ("fact", "price", "constant", "rule", "market", "energy")
 FIELDS = frozenset(
-    {*KINDS, "value", "scale", "set", "add", "remove", "only", "from", "to", "source", "assumed", "note"}
+    {*KINDS, "value", "scale", "set", "add", "remove", "lose", "only", "from", "to", "source", "assumed", "note"}
 )
 TOP = frozenset({"scenario", "says", "changes"})
 ONLY = frozenset({"vendor", "country", "kind"})
-ACTIONS = ("value", "scale", "set", "add", "remove")
+ACTIONS = ("value", "scale", "set", "add", "remove", "lose")
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "fact": ("value", "scale"),
     "price": ("value", "scale"),
     "constant": ("value", "scale"),
     "market": ("value", "scale"),
     "rule": ("set", "add", "remove"),
+    "energy": ("lose",),
 }
 LANGUAGES = ("en", "zh-Hant")
 
@@ -33,7 +35,8 @@ LANGUAGES = ("en", "zh-Hant")
 class Change:
     """One change of facts or rules. `target` is a path whose parts may hold wildcards: fact
     `sites/JP/carbon_intensity`, price `nvidia-*/purchase`, constant `capital_charge_rate`, market
-    `supply/huawei-ascend-910c`, rule `letters/letters/L4-*`. It holds from `since` to `until`, both inclusive."""
+    `supply/huawei-ascend-910c`, rule `letters/letters/L4-*`, energy: a country (energy.py). It holds from `since` to
+    `until`, both inclusive."""
 
     kind: str
     target: str
@@ -118,6 +121,8 @@ def _change(row: Any, where: str) -> Change:
     if not isinstance(source, str) or not source:
         raise BadRequest("a fact needs a value and a source", field=f"{where}.source")
     since, until = _day(row.get("from"), f"{where}.from"), _day(row.get("to"), f"{where}.to")
+    if kind == "energy" and since is None:
+        raise BadRequest("needs {names}", field=where, names="from")
     if since is not None and until is not None and until < since:
         raise BadRequest("'{value}' is before '{first}'", field=f"{where}.to", value=until, first=since)
     return Change(
@@ -135,6 +140,8 @@ def _value(value: Any, action: str, where: str) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             raise BadRequest("expected a number, read '{value}'", field=where, value=value)
         return value
+    if action == "lose":
+        return energy.read(value, where)
     if action in ("set", "add") and not isinstance(value, Mapping):
         raise BadRequest("expected fields by name, read '{value}'", field=where, value=value)
     if action == "remove" and value is not True:
@@ -166,7 +173,7 @@ def _no_overlap(changes: tuple[Change, ...]) -> None:
     """Two changes of the same thing may not hold on the same day, unless they set different fields of a rule."""
     for i, one in enumerate(changes):
         for other in changes[i + 1 :]:
-            if one.kind == other.kind and one.action != "add" and _meet(one, other) and _same_days(one, other):
+            if one.kind == other.kind and one.action != "add" and _meet(one, other) and same_days(one, other):
                 raise BadRequest("changes the same as {other} on the same days", field=other.where, other=one.where)
 
 
@@ -179,6 +186,7 @@ def _meet(one: Change, other: Change) -> bool:
     return fnmatchcase(one.target, other.target) or fnmatchcase(other.target, one.target)
 
 
-def _same_days(one: Change, other: Change) -> bool:
+def same_days(one: Change, other: Change) -> bool:
+    """Whether two changes hold on a day together."""
     last, first = dt.date.max, dt.date.min
     return (one.since or first) <= (other.until or last) and (other.since or first) <= (one.until or last)

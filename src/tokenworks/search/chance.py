@@ -25,7 +25,7 @@ CHUNK = 500  # draws at a time: what they need stays in the processor's cache
 @dataclass(frozen=True)
 class Chances:
     """rows: designs that were drawn, best first. share: of the draws in which each is the best that is allowed.
-    none: share of draws in which no design is. totals: 10, 50 and 90 % quantiles of each design's total. winner: the
+    none: share of draws in which no design is. totals: of every draw and design, USD. winner: the
     row that wins each draw, -1 where none is allowed. values: the winner's figures (0 where there is none)."""
 
     rows: Ints
@@ -34,6 +34,11 @@ class Chances:
     totals: Floats
     winner: Ints
     values: Mapping[str, Floats]
+
+    def quantiles(self, place: int) -> tuple[float, float, float]:
+        """10, 50 and 90 % quantiles of the total of the design at a place of `rows`."""
+        low, middle, high = np.quantile(self.totals[:, place], (0.1, 0.5, 0.9)).tolist()
+        return low, middle, high
 
 
 def normals(name: str, count: int) -> Floats:
@@ -89,9 +94,8 @@ def chances(state: State, found: Levers, own: float, draws: int = DRAWS) -> Chan
         totals[here] = c["total"]
     won = place[place >= 0]
     share = np.bincount(won, minlength=len(rows)) / draws
-    quantiles = np.quantile(totals, (0.1, 0.5, 0.9), axis=0) if len(rows) else np.empty((3, 0))
     winner = np.where(place >= 0, rows[place], -1) if len(rows) else place
-    return Chances(rows, share, 1.0 - len(won) / draws, quantiles, winner, values)
+    return Chances(rows, share, 1.0 - len(won) / draws, totals, winner, values)
 
 
 def _considered(state: State, d: Designs) -> Ints:

@@ -1,142 +1,202 @@
 """Everything of every design in one compiled pass: what an exhaustive training search runs instead of columns.
 
-The formulas are those of the column search, traced (search/trace.py) and compiled; the compiler is handed in. The
-pass picks the designs that can matter (the front of every system, standing and way of acquiring, and what is near its
-best) and counts why the others went; the passes of the column search then work out their figures.
+The formulas are those of the column search, traced (search/trace.py), written as loops over the space (search/nest.py)
+and compiled; the compiler is handed in. The pass scores every design, counts why the others went, and hands back the
+few that can matter (the front of every system, standing and way of acquiring, and what is near its best); the passes
+of the column search then work out their figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenworks import cost, fabric, site
+from tokenworks import cost, site
 from tokenworks.perf import memory as perf_memory
 from tokenworks.perf import training as perf
 from tokenworks.perf.goodput import goodput, reliability
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.training_network import Local, local_parameters
 from tokenworks.records import Bools, Designs, Floats, Ints
-from tokenworks.search import shared, software, training
+from tokenworks.search import nest, shared, software, space, training
 from tokenworks.search.bounds import NEAR
 from tokenworks.search.choose import preference
-from tokenworks.search.factor import alike
 from tokenworks.search.front import pareto
+from tokenworks.search.nest import AXES, BUY_IN, BUY_OVER, COUNTS, DIVIDED, RENT_IN, RENT_OVER, RESULTS, SLACK
 from tokenworks.search.offers import scaleout
-from tokenworks.search.problem import Offer, State
+from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.run import Scorer
-from tokenworks.search.space import oversubscriptions
 from tokenworks.search.trace import Trace
 
-Kernel = Callable[..., None]
+Kernel = Callable[..., int]
 Compiler = Callable[[str], Kernel]
-COLUMNS = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "global_batch", "zero")
-RESULTS = ("memory", "time", "energy", "owned", "rent")
-SLACK = 1e-9  # relative; what is so near to being beaten is left to the exact front
+ROOM = 1 << 14  # designs that a first run has room to hand back
+
+LAYERS = ("tp", "cp", "ep", "oversubscription", "micro_batch", "recompute")
+KEPT = ("tp", "cp", "micro_batch", "recompute")
+LOCAL = ("tp", "pp", "ep")
+NETWORK = ("chips", "oversubscription")
+BATCH = ("chips", "tp", "pp", "cp", "micro_batch")
+# why a size of a network is left out whole, in order; the first says that there is no such network
+OUT = (shared.UNTIERED, shared.SEVERAL, shared.BARRED, shared.LICENSED)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the rows of one size have in common, for one network: shape (sizes,)."""
+    """What the designs of an offer have in common at one size and network; shape (sizes, networks)."""
 
+    sizes: Ints
     standing: Ints
     halls: Bools
     tiered: Bools
     power: Floats
     bought: cost.Capital
-    chips: Floats
-    goodput: Floats
+
+    def of(self, sizes: Ints) -> Ground:
+        """The same for some of the sizes."""
+        at = np.isin(self.sizes, sizes)
+        bought = cost.Capital(*(part[at] for part in self.bought))
+        return Ground(sizes, self.standing[at], self.halls[at], self.tiered[at], self.power[at], bought)
 
 
 def scorer(compile_: Compiler, each: Callable[..., Any] = map) -> Scorer:
     """How an exhaustive search scores: with a compiler that turns source into a compiled function, and a way to go
     over the blocks."""
 
-    def score(state: State) -> State:
-        return _score(state, compile_) if len(state.designs) else state
+    def blocks(problem: Problem) -> Iterator[Callable[[], State]]:
+        spaces: dict[Any, Callable[[], Spanned]] = {}
+        for index, parts in itertools.groupby(training.parts(problem, True), key=lambda part: part[1]):
+            listed = list(parts)
+            state, sizes = listed[0][0], listed[0][3].tried
+            shape = training.shape_of(problem, problem.offers[index])
+            key = (shape.domain, tuple(sizes.tolist()))  # offers that split alike share their space
+            spaces.setdefault(key, cache(partial(spanned, shape, sizes)))
+            ground = cache(partial(grounded, state, index, sizes))  # the same for all precisions
+            for state, _, precision, _ in listed:
+                yield partial(_score, state, (index, precision), spaces[key], ground, compile_)
 
-    return Scorer(score, each)
-
-
-def _score(state: State, compile_: Compiler) -> State:
-    problem, d = state.problem, state.designs
-    offer, precision = problem.offers[int(d["system"][0])], training.PRECISIONS[int(d["precision"][0])]
-    block = training.Block(problem, d.with_(oversubscription=np.ones(len(d), np.int64)), offer, precision)
-    sizes, size_of = _sizes(d["chips"])
-    kept, layers, local = (alike(block.designs, names) for names in (training.KEPT, training.LAYERS, training.LOCAL))
-    batch = training.batches(problem, d)
-    columns = np.stack([batch if n == "global_batch" else d[n].astype(np.float64) for n in COLUMNS])
-    memory_terms = perf_memory.layers_kept(problem.architecture, block.layout(kept[0]), block.constants)
-    parameters = local_parameters(problem.architecture, block.layout(local[0]))
-    traced = _trace(block, offer, precision)
-    kernel = compile_(traced.source)
-    places = {"size": size_of, "layers": layers[1], "kept": kept[1], "local": local[1]}
-    index = np.stack([places[name] for name in traced.indices]).astype(np.int32)
-    state = replace(state, copies=1)
-    chosen: list[Designs] = []
-    scored = 0
-    overs = oversubscriptions(problem.fixed)
-    micro = _micro_times(block, layers[0], overs)
-    parts = shared.switches(problem, offer)
-    out = np.empty((len(RESULTS), len(d)))
-    for k, over in enumerate(overs):
-        ground = _ground(state, sizes, over, parts)
-        times = perf.MicroTime(*(column[k] for column in micro))
-        terms = {
-            "layers": (times, len(layers[0])),
-            "kept": (memory_terms, len(kept[0])),
-            "local": (parameters, len(local[0])),
-        }
-        tables = _tables(traced.tables, ground, over, terms)
-        kernel(traced.parameters, columns, index, out, *tables)
-        scored += int(np.count_nonzero(ground.tiered[size_of]))
-        state, rows = _picked(state, ground, size_of, dict(zip(RESULTS, out, strict=True)), block)
-        chosen.append(d.take(rows).with_(oversubscription=np.full(len(rows), over, np.int64)))
-    designs = Designs({k: np.concatenate([c[k] for c in chosen]) for k in chosen[0].columns})
-    return replace(state, designs=designs, dead=None, scored=scored - len(designs))  # those left count when priced
+    return Scorer(blocks, each)
 
 
-def _micro_times(block: training.Block, heads: Ints, overs: tuple[int, ...]) -> perf.MicroTime:
-    """The layers' times for every combination under every network, in one call; shape (networks, combinations)."""
-    n, offer = len(heads), block.offer
-    every = np.concatenate([heads] * len(overs))
-    fabrics = block.designs.take(every).with_(
-        oversubscription=np.repeat(np.array(overs, np.int64), n),
-        scaleout_bandwidth=np.full(len(every), scaleout(offer.chip, offer.system) or 0.0),
-    )
-    hardware = training.hardware(offer, block.precision, fabrics)
-    found = perf.micro_time(block.problem.architecture, hardware, block.layout(every), block.constants)
-    return perf.MicroTime(*(np.broadcast_to(np.asarray(c), (len(every),)).reshape(len(overs), n) for c in found))
+def _score(
+    state: State,
+    block: tuple[int, str],
+    space_of: Callable[[], Spanned],
+    ground: Callable[[], Ground],
+    compile_: Compiler,
+) -> State:
+    full, count, cut = space_of()
+    state = replace(state, cut=cut, spanned=count, copies=1)
+    if full is None:
+        return replace(state, binding=(next(reversed(list(cut)), ""), ""))
+    source, run = prepared(state, block, full, ground())
+    kernel, room = compile_(source), ROOM
+    while (rows := run.through(kernel, room)) is None:
+        room = int(run.room[0])
+    return _settled(state, run, rows, block)
 
 
-def _sizes(chips: Ints) -> tuple[Ints, Ints]:
-    found, inverse = shared.distinct_rows(chips)
-    return np.array(found, np.int64).ravel(), inverse
+def prepared(state: State, block: tuple[int, str], full: Space, ground: Ground) -> tuple[str, Run]:
+    """The source of a block's scoring function and its arguments. block: place of the offer, precision."""
+    problem, (index, precision) = state.problem, block
+    offer = problem.offers[index]
+    traced = _trace(problem, offer, precision)
+    return traced.source, Run.of(state, traced, full, ground, training.constants(problem, offer))
 
 
-def _ground(state: State, sizes: Ints, over: int, parts: fabric.Parts) -> Ground:
-    """Verdict, network, power and capital of every size."""
-    problem, n = state.problem, len(sizes)
-    system = int(state.designs["system"][0])
-    table = np.array([shared.wired(problem, (system, size), over, parts) for size in sizes.tolist()])
+# ------------------------------------------------------------------------------------------- the space
+
+
+@dataclass(frozen=True)
+class Space:
+    """The block's space as the loops take it. axes: values that some design has. divides: over DIVIDED. batch: over
+    BATCH."""
+
+    axes: Mapping[str, Ints]
+    divides: Bools
+    batch: Floats
+
+    @classmethod
+    def of(cls, grid: space.Grid, networks: tuple[int, ...]) -> Space:
+        """From a grid: values that no design has are left out."""
+        names = list(grid.axes)
+        axes = {**grid.axes, "oversubscription": np.array(networks, np.int64)}
+        divides, batch = (
+            np.broadcast_to(_over(array, names, wanted), tuple(len(axes[name]) for name in wanted))
+            for array, wanted in ((grid.divides, DIVIDED), (grid.batch, BATCH))
+        )
+        some = {}
+        for k, name in enumerate(DIVIDED):
+            some[name] = np.flatnonzero(divides.any(axis=tuple(j for j in range(len(DIVIDED)) if j != k)))
+            axes[name] = axes[name][some[name]]
+        divides, batch = (
+            np.ascontiguousarray(array[np.ix_(*(some[name] for name in wanted))])
+            for array, wanted in ((divides, DIVIDED), (batch, BATCH))
+        )
+        return cls({name: axes[name] for name in AXES}, divides, batch)
+
+    def column(self, name: str, names: tuple[str, ...]) -> Floats:
+        """An axis shaped to broadcast over some axes."""
+        shape = [-1 if other == name else 1 for other in names]
+        return self.axes[name].astype(np.float64).reshape(shape)
+
+    def table(self, value: Any, names: tuple[str, ...]) -> Floats:
+        """A column over some axes in full."""
+        shape = tuple(len(self.axes[name]) for name in names)
+        return np.ascontiguousarray(np.broadcast_to(np.asarray(value, np.float64), shape))
+
+
+class Spanned(NamedTuple):
+    """A space (None: nothing divides), how many designs it spans, and how many each rule cuts."""
+
+    space: Space | None
+    size: int
+    cut: Mapping[str, int]
+
+
+def spanned(shape: space.TrainingShape, sizes: Ints) -> Spanned:
+    """The space of the offers of a shape."""
+    if not len(sizes):
+        return Spanned(None, 0, {})
+    grid = space.training_grid(shape, sizes)
+    full = Space.of(grid, space.oversubscriptions(shape.fixed)) if grid.divides.any() else None
+    return Spanned(full, grid.spanned, grid.cut)
+
+
+def _over(array: Any, names: list[str], wanted: tuple[str, ...]) -> Any:
+    """An array over all axes as one over some, which is all that it depends on."""
+    at = tuple(slice(None) if name in wanted else 0 for name in names)
+    left = [name for name in names if name in wanted]
+    return array[at].transpose([left.index(name) for name in wanted])
+
+
+def grounded(state: State, index: int, sizes: Ints) -> Ground:
+    """Verdict, network, power and capital of every size and network of an offer."""
+    problem, overs = state.problem, space.oversubscriptions(state.problem.fixed)
+    parts = shared.switches(problem, problem.offers[index])
+    keys = [(int(size), over) for size in sizes for over in overs]
+    table = np.array([shared.wired(problem, (index, size), over, parts) for size, over in keys])
     base = Designs({
-        "system": np.full(n, system, np.int64), "chips": sizes, "time": np.ones(n),
-        "fabric_price": table[:, 0], "fabric_power": table[:, 1],
+        "system": np.full(len(keys), index, np.int64), "chips": np.repeat(sizes, len(overs)),
+        "time": np.ones(len(keys)), "fabric_price": table[:, 0], "fabric_power": table[:, 1],
     })  # fmt: skip
     free = replace(problem, request=replace(problem.request, limits=replace(problem.request.limits, power=None)))
     powered = shared.power(shared.judge_all(State(free, base, verdicts=state.verdicts)))
     bought, _ = shared.owning(powered)
+    shape = (len(sizes), len(overs))
+    over = np.tile(np.array(overs), len(sizes))
     return Ground(
-        standing=powered.designs["standing"],
-        halls=table[:, 3] == 1.0,
-        tiered=(table[:, 4] > 1.0) | (over == 1),
-        power=powered.designs["power"],
-        bought=bought,
-        chips=sizes.astype(np.float64),
-        goodput=goodput(sizes.astype(np.float64), reliability(problem.world.calibration["goodput"])),
+        sizes=sizes,
+        standing=powered.designs["standing"].reshape(shape),
+        halls=(table[:, 3] == 1.0).reshape(shape),
+        tiered=((table[:, 4] > 1.0) | (over == 1)).reshape(shape),
+        power=powered.designs["power"].reshape(shape),
+        bought=cost.Capital(*(np.broadcast_to(part, len(keys)).reshape(shape) for part in bought)),
     )
 
 
@@ -144,137 +204,216 @@ def _ground(state: State, sizes: Ints, over: int, parts: fabric.Parts) -> Ground
 
 
 class Traced(NamedTuple):
-    """Source, parameters and tables of a scoring function."""
+    """Source, parameters and tables of a scoring function, and the offer and precision that it is of."""
 
     source: str
     parameters: Floats
-    tables: tuple[str, ...]
-    indices: tuple[str, ...]
+    tables: tuple[tuple[str, tuple[str, ...]], ...]
+    offer: Offer
+    precision: str
 
 
-def _trace(block: training.Block, offer: Offer, precision: str) -> Traced:
-    """The scoring of one row, written down from the column formulas."""
-    problem, constants = block.problem, block.constants
-    arch, t = problem.architecture, Trace()
+def _trace(problem: Problem, offer: Offer, precision: str) -> Traced:
+    """The scoring of one design, written down from the column formulas."""
+    arch, t, constants = problem.architecture, Trace(AXES), training.constants(problem, offer)
     job = training.job(problem)
-    _, runs = software.training(offer.chip, problem.world.date.year)
-    column = {name: t.column(name) for name in COLUMNS}
-    layout = Layout(**column, sequence=float(job.sequence), sequence_parallel=1.0, precision=precision, software=runs)
-    out = scaleout(offer.chip, offer.system) or 0.0
-    hardware = replace(training.hardware(offer, precision), scaleout_bandwidth=out,
-                       oversubscription=t.gathered("over", "size"))  # fmt: skip
-    local = Local(*(t.gathered(f"local.{f}", "local") for f in Local._fields))
-    times = perf.MicroTime(*(t.gathered(f"layers.{f}", "layers") for f in perf.MicroTime._fields))
-    kept = perf_memory.Kept(*(t.gathered(f"kept.{f}", "kept") for f in perf_memory.Kept._fields))
+    axis = {name: t.axis(name) for name in AXES}
+    split = ("tp", "pp", "vpp", "cp", "ep", "micro_batch", "zero")
+    layout = replace(
+        _layout(problem, offer, precision, {name: axis[name] for name in split}),
+        dp=axis["chips"] / (axis["tp"] * axis["pp"] * axis["cp"]),
+        global_batch=t.gathered("batch", BATCH),
+    )
+    hardware = replace(training.hardware(offer, precision), oversubscription=axis["oversubscription"],
+                       scaleout_bandwidth=scaleout(offer.chip, offer.system) or 0.0)  # fmt: skip
+    local = Local(*(t.gathered(f"local.{f}", LOCAL) for f in Local._fields))
+    times = perf.MicroTime(*(t.gathered(f"layers.{f}", LAYERS) for f in perf.MicroTime._fields))
+    kept = perf_memory.Kept(*(t.gathered(f"kept.{f}", KEPT) for f in perf_memory.Kept._fields))
     parts = perf_memory.memory_parts(arch, hardware, layout, constants, kept, local)
     step = perf.step_time(arch, hardware, layout, constants, times, local)
-    rate = column["global_batch"] * float(job.sequence) / step
-    time = job.tokens / rate / t.gathered("goodput", "size")
+    rate = layout.global_batch * float(job.sequence) / step
+    time = job.tokens / rate / t.gathered("goodput", ("chips",))
     seconds = time if problem.request.horizon is None else problem.request.horizon + 0.0 * time
     load = float(problem.world.constants["mean_load"].value)
-    joules = site.energy(t.gathered("power", "size"), load, seconds)
-    bought = cost.Capital(*(t.gathered(f"bought.{f}", "size") for f in cost.Capital._fields))
-    fact = problem.world.prices.get(f"{offer.chip.id}/rent")
-    price = float("nan") if fact is None else float(fact.value)
+    joules = site.energy(t.gathered("power", NETWORK), load, seconds)
+    bought = cost.Capital(*(t.gathered(f"bought.{f}", NETWORK) for f in cost.Capital._fields))
     results = {
         "memory": sum(parts.values()),
         "time": time,
         "energy": joules,
         "owned": shared.owned_for(problem, bought, seconds, joules).total,
-        "rent": cost.renting(t.gathered("chips", "size"), price, seconds),
+        "rent": cost.renting(axis["chips"], shared.rent(problem, offer), seconds),
     }
-    source = t.source(results)
-    return Traced(source, np.array(t.parameters or [0.0]), tuple(name for name, _ in t.tables), tuple(t.indices))
+    source = nest.source(t, results)
+    return Traced(source, np.array(t.parameters or [0.0]), tuple(t.tables), offer, precision)
 
 
-def _tables(names: tuple[str, ...], ground: Ground, over: int, terms: Mapping[str, tuple[Any, int]]) -> list[Floats]:
-    """The small tables in the order that the function takes them."""
-    n = len(ground.chips)
-    plain: dict[str, Any] = {
-        "over": float(over),
-        "goodput": ground.goodput,
-        "power": ground.power,
-        "chips": ground.chips,
+def _layout(problem: Problem, offer: Offer, precision: str, split: Mapping[str, Any]) -> Layout:
+    _, runs = software.training(offer.chip, problem.world.date.year)
+    sequence = float(training.job(problem).sequence)
+    return Layout(**split, sequence=sequence, sequence_parallel=1.0, precision=precision, software=runs)
+
+
+class Run(NamedTuple):
+    """The arguments of a scoring function, and what it fills in."""
+
+    parameters: Floats
+    space: Space
+    gates: Ints
+    caps: Floats
+    first: Floats
+    tables: list[Floats]
+    counts: Ints
+    least: Floats  # of RESULTS, over every design scored
+    nearest: Floats
+    room: Ints
+
+    @classmethod
+    def of(cls, state: State, traced: Traced, full: Space, base: Ground, constants: Any) -> Run:
+        """Tables and limits of a block."""
+        problem, limits = state.problem, state.problem.request.limits
+        usable = float(perf_memory.usable_memory(training.hardware(traced.offer, traced.precision), constants))
+        most = np.array([
+            usable,
+            np.inf if (within := training.job(problem).within) is None else within,
+            np.inf if limits.budget_total is None else limits.budget_total,
+            min((b for b in (limits.budget, limits.budget_total) if b is not None), default=np.inf),
+        ])  # fmt: skip
+        first = np.zeros(3)
+        first[{"cost": 0, "time": 1}.get(preference(state), 2)] = 1.0
+        ground = base.of(full.axes["chips"])
+        found = _tables(problem, traced, full, ground, constants)
+        tables = [found[name] for name, _ in traced.tables]
+        return cls(traced.parameters, full, _gates(problem, traced.offer, ground), most * (1 + SLACK), first, tables,
+                   nest.tally(), np.empty(len(RESULTS)), np.empty(2), np.zeros(1, np.int64))  # fmt: skip
+
+    def through(self, kernel: Kernel, room: int) -> tuple[Ints, Floats] | None:
+        """Score everything: the designs handed back (places on AXES and what became of the ways of acquiring them)
+        and their scores; None where there was no room for all, `room` says how much it takes."""
+        rows, values = np.empty((room, len(AXES) + 1), np.int64), np.empty((room, len(RESULTS)))
+        self.counts[:] = 0
+        near = np.full(nest.GROUPS, np.inf)
+        divides = self.space.divides
+        any_of = divides.any(axis=tuple(range(AXES.index("oversubscription"), divides.ndim)))
+        axes = [axis.astype(np.float64) for axis in self.space.axes.values()]
+        best = nest.champions(self.gates.shape[1])
+        self.room[0] = kernel(self.parameters, any_of, divides, self.gates, self.caps, self.first, self.counts,
+                              self.least, self.nearest, near, best, rows, values, *axes, *self.tables)  # fmt: skip
+        n = int(self.room[0])
+        return None if n > room else (rows[:n], values[:n])
+
+
+def _tables(problem: Problem, traced: Traced, full: Space, ground: Ground, constants: Any) -> Mapping[str, Floats]:
+    """The small tables by name."""
+    arch, offer, precision = problem.architecture, traced.offer, traced.precision
+
+    def over(names: tuple[str, ...]) -> Layout:
+        split = {name: full.column(name, names) for name in names if name != "oversubscription"}
+        return _layout(problem, offer, precision, split)
+
+    hardware = replace(training.hardware(offer, precision), oversubscription=full.column("oversubscription", LAYERS),
+                       scaleout_bandwidth=scaleout(offer.chip, offer.system) or 0.0)  # fmt: skip
+    parts: Mapping[str, tuple[Any, tuple[str, ...]]] = {
+        "layers": (perf.micro_time(arch, hardware, over(LAYERS), constants), LAYERS),
+        "kept": (perf_memory.layers_kept(arch, over(KEPT), constants), KEPT),
+        "local": (local_parameters(arch, over(LOCAL)), LOCAL),
+        "bought": (ground.bought, NETWORK),
     }
-    found = []
-    for name in names:
-        kind, _, part = name.partition(".")
-        if kind == "bought":
-            value, size = getattr(ground.bought, part), n
-        elif part:
-            value, size = getattr(terms[kind][0], part), terms[kind][1]
-        else:
-            value, size = plain[name], n
-        found.append(np.ascontiguousarray(np.broadcast_to(np.asarray(value, np.float64), (size,))))
+    chips = full.axes["chips"].astype(np.float64)
+    found = {
+        "batch": full.table(full.batch, BATCH),
+        "power": full.table(ground.power, NETWORK),
+        "goodput": full.table(goodput(chips, reliability(problem.world.calibration["goodput"])), ("chips",)),
+    }
+    for kind, (terms, names) in parts.items():
+        found |= {f"{kind}.{f}": full.table(value, names) for f, value in terms._asdict().items()}
     return found
+
+
+def _gates(problem: Problem, offer: Offer, ground: Ground) -> Ints:
+    """What of the limits is known of a size and network before a split is made: nest.GATES."""
+    limits, acquire = problem.request.limits, problem.request.acquire
+    standing = ground.standing
+    out = np.full(standing.shape, -1)
+    if limits.licence == "none":
+        out[standing == shared.STANDINGS.index("licence")] = OUT.index(shared.LICENSED)
+    out[standing == shared.STANDINGS.index("barred")] = OUT.index(shared.BARRED)
+    out[~ground.halls] = OUT.index(shared.SEVERAL)
+    unpriced = np.isnan(ground.bought.total)
+    capital: Any = np.where(unpriced, ground.bought.known, ground.bought.total)
+    most = min((b for b in (limits.budget, limits.budget_capital) if b is not None), default=np.inf)
+    buy = np.where(capital <= most * (1 + SLACK), 1, 2)
+    if acquire == "rent" or offer.chip.vendor in software.CLOUD_ONLY:
+        buy = np.zeros_like(buy)
+    rent = acquire != "buy" and np.isfinite(shared.rent(problem, offer))
+    powered = np.ones(standing.shape) if limits.power is None else ground.power <= limits.power
+    gates = (ground.tiered, out, powered, buy, np.full(standing.shape, rent), standing * 2 + unpriced)
+    return np.ascontiguousarray(np.stack(gates, axis=2).astype(np.int64))
 
 
 # ------------------------------------------------------------------------------------------ the choice
 
 
-def _picked(
-    state: State, ground: Ground, size: Ints, scores: Mapping[str, Floats], block: training.Block
-) -> tuple[State, Ints]:
-    """Rows that can matter, and the state with the others counted."""
-    problem = state.problem
-    limits, within = problem.request.limits, training.job(problem).within
-    barred, licence = (shared.STANDINGS.index(name) for name in ("barred", "licence"))
-    usable = perf_memory.usable_memory(training.hardware(block.offer, block.precision), block.constants)
-    rules: list[tuple[Bools, str]] = [
-        ((ground.standing != barred)[size], "barred by export rules"),
-        (scores["memory"] <= usable * (1 + SLACK), "does not fit into memory"),
-        (ground.tiered[size], "one tier of switches has no ports up to save on"),
-        (ground.halls[size], "one network does not reach so many chips"),
-    ]
-    if limits.licence == "none":
-        rules.insert(1, ((ground.standing != licence)[size], "needs a licence"))
-    if within is not None:
-        rules.append((scores["time"] <= within * (1 + SLACK), "is too slow"))
-    if limits.power is not None:
-        rules.append(((ground.power <= limits.power)[size], "needs more power than allowed"))
-    alive = np.ones(len(size), np.bool_)
-    for keep, reason in rules:
-        left = alive & keep
-        state = state.count(reason, int(np.count_nonzero(alive)) - int(np.count_nonzero(left)))
-        alive = left
-    rows = np.flatnonzero(alive)
-    size = size[rows]
-    chosen = np.zeros(len(rows), np.bool_)
-    for way in (shared.BUY, shared.RENT):
-        state, mine = _of_way(state, ground, size, {k: v[rows] for k, v in scores.items()}, way)
-        chosen |= mine
-    return state, np.asarray(rows[chosen], np.int64)
+def _settled(state: State, run: Run, found: tuple[Ints, Floats], block: tuple[int, str]) -> State:
+    """The designs that can matter, and the state with all others counted."""
+    problem, offer = state.problem, state.problem.offers[block[0]]
+    counted = dict(zip(COUNTS, run.counts.tolist(), strict=False))
+    out = dict(zip(OUT, run.counts[len(COUNTS) :].tolist(), strict=True))
+    cuts = {**out, shared.MEMORY: counted["memory"], shared.DEADLINE: counted["slow"],
+            shared.HUNGRY: counted["hungry"]}  # fmt: skip
+    for reason, n in cuts.items():
+        state = state.count(reason, n)
+    state = replace(state, scored=counted["scored"])
+    rows, values = found
+    rows = rows[_matter(run, rows, values)]
+    n, fate = len(rows), rows[:, -1]
+    acquire = problem.request.acquire
+    left = counted["alive"] - n  # those handed back are counted by the passes that follow
+    if acquire != "rent" and offer.chip.vendor in software.CLOUD_ONLY:
+        state = state.count(shared.UNSOLD, left)
+    if acquire != "buy" and not np.isfinite(shared.rent(problem, offer)):
+        state = state.count(shared.UNRENTED, left)
+    gone, held = (
+        counted[f"buy {what}"] + counted[f"rent {what}"] - sum(int(np.count_nonzero(fate & bit)) for bit in bits)
+        for what, bits in (("over", (BUY_OVER, RENT_OVER)), ("in", (BUY_IN, RENT_IN)))
+    )
+    state = replace(state.count(shared.COSTS, gone), beaten=held)
+    if not n:
+        state = replace(state, binding=(next(reversed(list(state.cut)), ""), ""))
+        if counted["slow"] and not counted["hungry"] + counted["alive"]:
+            state = state.with_nearest("make.train.within", float(run.nearest[1]))
+        return state
+    # those handed back are counted as scored when they are priced
+    designs = designs_of(run, rows, block)
+    return replace(state, designs=designs, dead=np.zeros(n, np.bool_), scored=state.scored - n)
 
 
-def _of_way(state: State, ground: Ground, size: Ints, scores: Mapping[str, Floats], way: int) -> tuple[State, Bools]:
-    """Marks the rows on the front of their class and near its best, acquired in one way."""
-    limits, request = state.problem.request.limits, state.problem.request
-    total = scores["owned"] if way == shared.BUY else scores["rent"]
-    if request.acquire not in ("either", ("buy", "rent")[way]) or not len(size):
-        return state, np.zeros(len(size), np.bool_)
-    ok = np.ones(len(size), np.bool_) if way == shared.BUY else np.isfinite(total)
-    capital = np.where(np.isnan(ground.bought.total), ground.bought.known, ground.bought.total)[size]
-    spent = capital if way == shared.BUY else total
-    slack = 1 + SLACK
-    if limits.budget is not None:
-        ok &= spent <= limits.budget * slack
-    if limits.budget_capital is not None and way == shared.BUY:
-        ok &= capital <= limits.budget_capital * slack
-    if limits.budget_total is not None:
-        ok &= ~(total > limits.budget_total * slack)
-    points = np.stack([np.nan_to_num(total, nan=0.0), scores["time"], scores["energy"]], axis=1)
-    first = {"cost": 0, "time": 1}.get(preference(state), 2)
-    group = ground.standing[size] * 2 + np.isnan(total)
-    marked = np.zeros(len(size), np.bool_)
-    for key in np.unique(group[ok]):
-        rows = np.flatnonzero(ok & (group == key))
-        some = points[rows]
-        near = some[:, first] <= some[:, first].min() * NEAR * slack
-        left = _undominated(some)
-        edge = np.zeros(len(rows), np.bool_)
-        edge[left] = pareto(some[left])
-        marked[rows] = near | edge
-    return state, marked
+def designs_of(run: Run, rows: Ints, block: tuple[int, str]) -> Designs:
+    """The designs that a scoring function hands back. block: place of the offer, precision."""
+    axes, n = run.space.axes, len(rows)
+    columns = {name: axes[name][rows[:, k]] for k, name in enumerate(AXES)}
+    columns["dp"] = columns["chips"] // (columns["tp"] * columns["pp"] * columns["cp"])
+    columns |= {"system": np.full(n, block[0], np.int64), "replicas": np.ones(n, np.int64),
+                "precision": np.full(n, training.PRECISIONS.index(block[1]), np.int64)}  # fmt: skip
+    return Designs(columns)
+
+
+def _matter(run: Run, rows: Ints, values: Floats) -> Bools:
+    """Marks what is on the front of its legal standing and way of acquiring, or near its best."""
+    at = tuple(rows[:, AXES.index(name)] for name in NETWORK)
+    group = run.gates[at[0], at[1], nest.GATES.index("group")]
+    marked = np.zeros(len(rows), np.bool_)
+    for bit, total, key in ((BUY_IN, "owned", group), (RENT_IN, "rent", group // 2 * 2)):
+        points = values[:, [RESULTS.index(name) for name in (total, "time", "energy")]]
+        points[:, 0] = np.nan_to_num(points[:, 0], nan=0.0)
+        there = (rows[:, -1] & bit) > 0
+        for one in np.unique(key[there]):
+            some = np.flatnonzero(there & (key == one))
+            wanted = points[some, int(run.first.argmax())]
+            marked[some] |= wanted <= wanted.min() * NEAR * (1 + SLACK)
+            left = some[_undominated(points[some])]
+            marked[left] |= pareto(points[left])
+    return marked
 
 
 def _undominated(points: Floats) -> Ints:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,12 @@ class Problem:
     apart: Mapping[str, tuple[str, ...]]  # system id -> names of the facts that are missing
     fixed: Mapping[str, int] = field(default_factory=dict)  # axes of the space that are held at a value
 
+    @cached_property
+    def known(self) -> dict[Hashable, Any]:
+        """What has been worked out for the problem and is asked for again: networks by what they are and their parts,
+        calibrations by system. Nothing in it depends on who asked first."""
+        return {}
+
 
 @dataclass(frozen=True)
 class State:
@@ -55,7 +62,7 @@ class State:
     designs: Designs
     spanned: int = 0
     scored: int = 0  # time, memory, energy and cost computed
-    beaten: int = 0  # scored, and beaten in every criterion by a design of the same system that stays
+    beaten: int = 0  # scored, and beaten (or equalled) in every criterion by a design of the same system that stays
     cut: Mapping[str, int] = field(default_factory=dict)  # reason -> designs that a rule or a limit excludes
     bounded: Mapping[str, int] = field(default_factory=dict)  # reason -> designs that a bound proves not better
     verdicts: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)  # (offer, chips) -> verdict

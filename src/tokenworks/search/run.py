@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenworks.records import Designs, RunOn, Serve, Train
-from tokenworks.search import bounds, serving, shared, training
+from tokenworks.search import bounds, load, serving, shared, training
 from tokenworks.search.choose import contenders, distinct
 from tokenworks.search.problem import Problem, State
 
@@ -20,25 +20,25 @@ Blocks = Callable[[Problem, bool], Iterable[Callable[[], State]]]
 
 
 class Scorer(NamedTuple):
-    """score: a pass that does an exhaustive training search's work in one go (search/fused.py), before the others.
-    each: maps the passes over the blocks, in order: `map`, or several blocks side by side."""
+    """blocks: the blocks of an exhaustive training search with everything scored in one go (search/fused.py): what is
+    left of them goes through the passes. each: maps the passes over the blocks, in order: `map`, or side by side."""
 
-    score: Pass
+    blocks: Callable[[Problem], Iterable[Callable[[], State]]]
     each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
 
 
 def _at_once(problem: Problem, exhaustive: bool) -> Iterable[Callable[[], State]]:
-    """Serving has no bounds and few splits: one block, and nothing to switch off."""
-    return [partial(_held, problem)]
+    """Few splits of a replica: one block."""
+    return [partial(_held if isinstance(problem.job, RunOn) else serving.candidates, problem, exhaustive)]
 
 
-def _held(problem: Problem) -> State:
-    state = serving.candidates(problem)
+def _held(problem: Problem, exhaustive: bool) -> State:
+    state = serving.candidates(problem, exhaustive)
     held = np.ones(len(state.designs), np.bool_)
     for name, value in problem.fixed.items():
-        if name in state.designs.columns and name != "chips":  # of a replica here; the factory's follow from the load
+        if name in state.designs.columns:
             held &= state.designs[name] == value
-    return state.keep(held, "not the split that was asked about")
+    return state.keep(held, load.HELD)
 
 
 # Training knows its number of chips from the start; serving learns it from the load a replica carries.
@@ -46,16 +46,17 @@ PASSES: Mapping[type, tuple[Blocks, tuple[Pass, ...]]] = MappingProxyType(
     {
         Train: (
             training.blocks,
-            (shared.screen, training.fit, bounds.least_recompute, shared.wire, training.time, bounds.fastest,
-             shared.power, shared.price, contenders, distinct),
+            (shared.screen, training.fit, training.hopeful, shared.wire, training.time, bounds.fastest, shared.power,
+              shared.price, contenders, distinct),
         ),
         Serve: (
             _at_once,
-            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
+            (shared.screen_least, serving.fit, load.time, shared.screen, shared.wire, shared.power, shared.price,
+             contenders, distinct),
         ),
         RunOn: (
             _at_once,
-            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
+            (serving.fit, load.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
         ),
     }
 )  # fmt: skip
@@ -83,13 +84,18 @@ def search(
     exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
     screen: the pass that stands for the law. score: how an exhaustive training search works in one go, or None.
     """
-    blocks, every = PASSES[type(problem.job)]
+    make, every = PASSES[type(problem.job)]
     passes = tuple(screen if step is shared.screen else step for step in every)
+    if screen is not shared.screen:  # what stands for the law judges what is sized
+        passes = tuple(step for step in passes if step is not shared.screen_least)
     each: Callable[..., Iterable[tuple[State, int]]] = map
-    if score is not None and exhaustive and isinstance(problem.job, Train):
-        passes, each = (score.score, *passes), score.each
+    blocks = make(problem, exhaustive)
+    if exhaustive and isinstance(problem.job, Train):  # first of all, what is no network is no design
+        passes = (shared.wire, *(step for step in passes if step is not shared.wire))
+        if score is not None:
+            blocks, each = score.blocks(problem), score.each
     last, done, binding = -1, [], ("", "")
-    for state, here in each(partial(_run, passes), blocks(problem, exhaustive)):
+    for state, here in each(partial(_run, passes), blocks):
         if here > last or not binding[0]:
             binding = state.binding
         last = max(last, here)

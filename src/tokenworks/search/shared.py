@@ -19,6 +19,13 @@ from tokenworks.search.space import oversubscriptions
 STANDINGS = ("lawful", "licence", "barred", "apart")
 BUY, RENT = 0, 1
 COSTS = "costs more than the budget"
+BARRED, LICENSED = "barred by export rules", "needs a licence"
+UNTIERED = "one tier of switches has no ports up to save on"
+SEVERAL = "one network does not reach so many chips"
+UNSOLD, UNRENTED = "is not sold, only rented", "has no known rent"
+MEMORY, DEADLINE, HUNGRY = "does not fit into memory", "is too slow", "needs more power than allowed"
+# Reasons why a design goes; under any other the combination is no design at all, and nothing is computed for it.
+LIMITS = frozenset({COSTS, BARRED, LICENSED, SEVERAL, UNSOLD, UNRENTED, MEMORY, DEADLINE, HUNGRY})
 
 
 def shipment(problem: Problem, offer: Offer, chips: int) -> Shipment:
@@ -73,10 +80,24 @@ def screen(state: State) -> State:
     if not len(state.designs):
         return state
     state = judge_all(state)
-    state = state.keep(state.designs["standing"] != STANDINGS.index("barred"), "barred by export rules")
+    state = state.keep(state.designs["standing"] != STANDINGS.index("barred"), BARRED)
     if state.problem.request.limits.licence == "none":
-        state = state.keep(state.designs["standing"] != STANDINGS.index("licence"), "needs a licence")
+        state = state.keep(state.designs["standing"] != STANDINGS.index("licence"), LICENSED)
     return state
+
+
+def screen_least(state: State) -> State:
+    """Cut the systems that the law bars even at one node, before anything is timed: no rule lets more of a chip
+    through than less. Their verdicts stay, so that a reader sees why, however the chip would have done."""
+    d, problem = state.designs, state.problem
+    if not len(d):
+        return state
+    systems = np.unique(d["system"]).tolist()
+    verdicts = judged(problem, [(s, problem.offers[s].node) for s in systems])
+    followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
+    barred = [s for (s, _), v in verdicts.items() if law.standing(v, followed) == "barred"]
+    state = replace(state, verdicts={**state.verdicts, **verdicts})
+    return state.keep(~np.isin(d["system"], barred), "barred by export rules")
 
 
 def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:
@@ -137,8 +158,13 @@ def wiring(
             kind, each, offer.node, offer.node, radix=parts.radix, port_bandwidth=parts.port_bandwidth,
             oversubscription=float(oversubscription),
         )  # fmt: skip
-    built = fabric.build(spec)
-    return Wiring(built, parts, fabric.price(built, parts, problem.world.prices), halls)
+    switch, optic = (part.id if part is not None else "" for part in (parts.switch, parts.optic))
+    key = (spec, switch, optic)
+    if key not in problem.known:
+        built = fabric.build(spec)
+        problem.known[key] = (built, fabric.price(built, parts, problem.world.prices))
+    network, bill = problem.known[key]
+    return Wiring(network, parts, bill, halls)
 
 
 def reach(radix: int) -> int:
@@ -159,16 +185,14 @@ def wire(state: State) -> State:
     if "oversubscription" in state.designs.columns:
         return _wired_as_told(state)
     keys, inverse = distinct_rows(state.designs["system"], state.designs["chips"])
-    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _ in keys}
+    parts_of = _switches_of(state, keys)
     tables = [np.array([wired(state.problem, key, over, parts_of[key[0]]) for key in keys]) for over in overs]
     state = replace(state, copies=1)
     parts, dead = [], []
     for over, table in zip(overs, tables, strict=True):
         flat = table[inverse]
         tiered = flat[:, 4] > 1.0 if over > 1 else np.ones(len(flat), np.bool_)
-        state = state.count(
-            "one tier of switches has no ports up to save on", int(np.count_nonzero(state.live & ~tiered))
-        )
+        state = state.count(UNTIERED, int(np.count_nonzero(state.live & ~tiered)))
         live = state.live[tiered]
         some, flat = state.designs.take(tiered), flat[tiered]
         parts.append(some.with_(
@@ -181,21 +205,31 @@ def wire(state: State) -> State:
     state = replace(state, designs=designs, dead=marked)
     if isinstance(state.problem.job, Train):
         halls = np.concatenate([halls for _, halls in dead])
-        return state.keep(halls == 1.0, "one network does not reach so many chips")
+        return state.keep(halls == 1.0, SEVERAL)
     return state
+
+
+def _switches_of(state: State, keys: Sequence[tuple[int, ...]]) -> Mapping[int, fabric.Parts]:
+    """Switches and transceivers of every system that occurs."""
+    return {k: switches(state.problem, state.problem.offers[k]) for k in {key[0] for key in keys}}
 
 
 def _wired_as_told(state: State) -> State:
     """Wire rows whose oversubscription is settled."""
     d = state.designs
     keys, inverse = distinct_rows(d["system"], d["chips"], d["oversubscription"])
-    parts_of = {system: switches(state.problem, state.problem.offers[system]) for system, _, _ in keys}
+    parts_of = _switches_of(state, keys)
     table = np.array([wired(state.problem, key[:2], key[2], parts_of[key[0]]) for key in keys])
+    tiered = ((table[:, 4] > 1.0) | (np.array([key[2] for key in keys]) == 1))[inverse]
     flat = table[inverse]
-    return replace(state, copies=1, designs=d.with_(
+    state = state.keep(tiered, UNTIERED)
+    if state.dead is None:
+        d, flat = state.designs, flat[tiered]
+    state = replace(state, copies=1, designs=d.with_(
         topology=flat[:, 2].astype(np.int64), fabric_price=flat[:, 0], fabric_power=flat[:, 1],
         scaleout_bandwidth=flat[:, 5],
     ))  # fmt: skip
+    return state.keep(flat[:, 3] == 1.0, SEVERAL) if isinstance(state.problem.job, Train) else state
 
 
 def wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
@@ -256,7 +290,7 @@ def power(state: State) -> State:
     limit = request.limits.power
     if limit is None:
         return state
-    return state.within(peak, limit, "needs more power than allowed", ("limits.power", 1.0))
+    return state.within(peak, limit, HUNGRY, ("limits.power", 1.0))
 
 
 def horizon(state: State) -> Floats:
@@ -276,16 +310,16 @@ def price(state: State) -> State:
     if not len(d):
         return state
     bought, owned = owning(state)
-    rents = per_system(state, lambda offer: _rent(problem, offer))
-    rent = cost.renting(d["chips"].astype(np.float64), rents, horizon(state))
-    money = np.stack(np.broadcast_arrays(bought.total, bought.known, owned.total, rent))
+    rents = per_system(state, lambda offer: rent(problem, offer))
+    rented = cost.renting(d["chips"].astype(np.float64), rents, horizon(state))
+    money = np.stack(np.broadcast_arrays(bought.total, bought.known, owned.total, rented))
     state, live = replace(state, scored=state.scored + len(d)).settle(), state.live
-    d, (capital, known, owned_total, rent) = state.designs, money[:, live]
+    d, (capital, known, owned_total, rented) = state.designs, money[:, live]
     zero = np.zeros(len(d))
-    ways = {BUY: (capital, known, owned_total), RENT: (zero, zero, rent)}
+    ways = {BUY: (capital, known, owned_total), RENT: (zero, zero, rented)}
     asked = {"buy": (BUY,), "rent": (RENT,)}.get(problem.request.acquire, (BUY, RENT))
     cloud = per_system(state, lambda offer: float(offer.chip.vendor in software.CLOUD_ONLY)) > 0.0
-    barred = {BUY: (cloud, "is not sold, only rented"), RENT: (np.isnan(rent), "has no known rent")}
+    barred = {BUY: (cloud, UNSOLD), RENT: (np.isnan(rented), UNRENTED)}
     parts: list[Designs] = []
     for way in asked:
         gone, reason = barred[way]
@@ -333,7 +367,8 @@ def server_price(problem: Problem, offer: Offer) -> tuple[Fact | None, float, st
     return None, float("nan"), ""
 
 
-def _rent(problem: Problem, offer: Offer) -> float:
+def rent(problem: Problem, offer: Offer) -> float:
+    """USD per chip-second; NaN where nobody says."""
     fact = problem.world.prices.get(f"{offer.chip.id}/rent")
     return float("nan") if fact is None else float(fact.value)
 

@@ -2,7 +2,8 @@
 
 Training: offer x precision x count x tp x pp x vpp x cp x ep x micro-batch x recompute x ZeRO x oversubscription,
           each bought or rented; data parallel follows from the count.
-Serving:  offer x precision x tp x pp x ep x attention data parallel; batch and replicas follow from the load.
+Serving:  offer x precision x tp x pp x ep x attention data parallel x drafts, prefill and decode together or in
+          separate pools (a split for each), x load; batch and replicas follow from the load.
 
 Every list of values stands here as data; what does not divide is cut under its own reason. docs/search.md says why
 each list ends where it does.
@@ -31,6 +32,7 @@ ZERO = (1, 2, 3)
 OVERSUBSCRIPTION = (1, 2, 4)  # leaf ports down over up
 SERVING_PIPELINE = (1, 2, 4)
 SERVING_DATA = (1, 2, 4, 8, 16, 32)
+LOADS = (1.0, 0.7, 0.4)  # of what the service level lets a replica carry: the less, the sooner its tokens come
 
 CONTEXT_FROM = 16384  # sequence length from which context parallelism is tried
 COUNTS_PER_OCTAVE = (4, 6)  # numerators over four: counts rise by 33 to 50 %
@@ -109,6 +111,18 @@ def kinds(architecture: Architecture) -> frozenset[str]:
     return frozenset(a.kind for a in found)
 
 
+@dataclass(frozen=True)
+class Grid:
+    """A space before its rows are made: axes: name -> values, the cluster size first. divides: which combinations do,
+    an axis that no rule asks of having length 1. batch: global batch, sequences, broadcast over the same axes."""
+
+    axes: Mapping[str, Ints]
+    divides: Bools
+    batch: Floats
+    spanned: int
+    cut: Mapping[str, int]
+
+
 def _training_axes(shape: TrainingShape) -> dict[str, Ints]:
     """Every axis of the product but the cluster size."""
     routed, depth = experts(shape.architecture), shape.architecture.depth
@@ -130,19 +144,22 @@ def oversubscriptions(fixed: Mapping[str, int]) -> tuple[int, ...]:
     return (fixed["oversubscription"],) if "oversubscription" in fixed else OVERSUBSCRIPTION
 
 
+def recomputes(fixed: Mapping[str, int]) -> tuple[int, ...]:
+    """The ways of recomputing that are tried, the least first."""
+    return (fixed["recompute"],) if "recompute" in fixed else RECOMPUTE
+
+
 def per_size(shape: TrainingShape) -> int:
     """How many designs the product has for one cluster size."""
     return len(oversubscriptions(shape.fixed)) * math.prod(len(axis) for axis in _training_axes(shape).values())
 
 
-def training(shape: TrainingShape, sizes: Ints) -> Spanned:
-    """All splits of every cluster size of one offer that divide, and how many each rule of divisibility cut.
+def training_grid(shape: TrainingShape, sizes: Ints) -> Grid:
+    """Which splits of every cluster size of one offer divide, and how many each rule of divisibility cut.
 
-    The rules are asked of the few axes that they depend on, never of the whole product. A row stands for all its
-    networks (OVERSUBSCRIPTION) until it is wired, and is counted so.
+    The rules are asked of the few axes that they depend on, never of the whole product. A combination stands for all
+    its networks (OVERSUBSCRIPTION) until it is wired, and is counted so.
     """
-    if not len(sizes):
-        return Spanned(Designs({}), 0, {})
     axes = {"chips": sizes, **_training_axes(shape)}
     routed, depth = experts(shape.architecture), shape.architecture.depth
     a = dict(zip(axes, np.ix_(*axes.values()), strict=True))
@@ -170,17 +187,31 @@ def training(shape: TrainingShape, sizes: Ints) -> Spanned:
         if now < left:
             cut[reason] = networks * (left - now)
         left = now
-    places = np.nonzero(np.broadcast_to(keep, whole))
-    columns: dict[str, Any] = {name: axis[at] for (name, axis), at in zip(axes.items(), places, strict=True)}
+    return Grid(axes, keep, batch, networks * math.prod(whole), cut)
+
+
+def training(shape: TrainingShape, sizes: Ints, open_axes: tuple[str, ...] = ()) -> Spanned:
+    """All splits of every cluster size of one offer that divide, one a row: see `training_grid`. open_axes: axes that
+    no rule asks of and of which a row stands for all values."""
+    if not len(sizes):
+        return Spanned(Designs({}), 0, {})
+    grid = training_grid(shape, sizes)
+    whole = tuple(1 if name in open_axes else len(axis) for name, axis in grid.axes.items())
+    places = np.nonzero(np.broadcast_to(grid.divides, whole))
+    listed = zip(grid.axes.items(), places, strict=True)
+    columns: dict[str, Any] = {name: axis[at] for (name, axis), at in listed if name not in open_axes}
     columns["dp"] = columns["chips"] // (columns["tp"] * columns["pp"] * columns["cp"])
-    return Spanned(Designs(columns), networks * math.prod(whole), cut)
+    return Spanned(Designs(columns), grid.spanned, grid.cut)
 
 
-def serving(architecture: Architecture, domain: int, systems: int, alone: bool) -> tuple[Designs, dict[str, Bools]]:
+def serving(
+    architecture: Architecture, domain: int, systems: int, alone: bool, drafts: Sequence[int] = (0,)
+) -> tuple[Designs, dict[str, Bools]]:
     """All splits of one serving replica of one offer, and which rows each divisibility rule lets through.
 
     A replica is tp x pp x dp chips; experts are spread over all of a stage (ep = tp x dp) or not at all. How
-    many sequences it decodes together follows from the service level. `alone`: one chip only.
+    many sequences it decodes together follows from the service level. `alone`: one chip only. drafts: tokens drafted
+    per step.
     """
     routed = experts(architecture)
     axes = product(
@@ -188,6 +219,7 @@ def serving(architecture: Architecture, domain: int, systems: int, alone: bool) 
         pp=(1,) if alone else SERVING_PIPELINE,
         dp=SERVING_DATA if routed and not alone else (1,),
         spread=(0, 1) if routed and not alone else (0,),
+        draft=drafts,
     )
     ep = np.where(axes["spread"] == 1, axes["tp"] * axes["dp"], 1)
     size = axes["tp"] * axes["pp"] * axes["dp"]

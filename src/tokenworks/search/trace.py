@@ -3,11 +3,14 @@
 The formulas of perf, site and cost are written on columns and read by anyone. Run on numpy arrays they pass over
 memory once an operation; compiled as one function they pass once in all. There is no second version: the function is
 made from the formulas as they are each time, and a property test holds the two against each other.
+
+Every thing that is done is written in the outermost loop that knows all it needs: what hangs on the size and the
+pipeline alone is worked out once for all micro-batches below. That is the factoring, and it follows from the formulas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +36,24 @@ _POWERS: Mapping[float, str] = {4.0: "({0} * {0}) * ({0} * {0})", 2.0: "{0} * {0
 _PLAIN = (0.0, 1.0, 2.0)  # numbers of the formulas themselves; all others are lifted out
 
 
+def _operator(name: str) -> Any:
+    """An operator of symbols that does not take the way through numpy."""
+    return lambda self, other: self.trace.apply(name, (self, other))
+
+
+def _reflected(name: str) -> Any:
+    return lambda self, other: self.trace.apply(name, (other, self))
+
+
 class Symbol(NDArrayOperatorsMixin):
     """A column that is not there yet: it remembers what is done to it."""
+
+    __slots__ = ("place", "trace")
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("subtract"), _reflected("subtract")
+    __mul__, __rmul__ = _operator("multiply"), _reflected("multiply")
+    __truediv__, __rtruediv__ = _operator("divide"), _reflected("divide")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
 
     dtype = np.dtype(np.float64)
 
@@ -62,66 +81,81 @@ class Symbol(NDArrayOperatorsMixin):
 
 @dataclass
 class Trace:
-    """What was done, in order, each thing once. inputs: names of the columns. tables: name -> which index they are
-    gathered by. parameters: the numbers, lifted out so that other numbers make the same function."""
+    """What was done, in order, each thing once. axes: the loops, outermost first. levels: of every line, the number
+    of loops that must be open for it. tables: name -> the axes it is gathered by. parameters: the numbers, lifted out
+    so that other numbers make the same function."""
 
+    axes: tuple[str, ...]
     lines: list[str] = field(default_factory=list)
+    levels: list[int] = field(default_factory=list)
     known: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    inputs: list[str] = field(default_factory=list)
-    tables: list[tuple[str, str]] = field(default_factory=list)
-    indices: list[str] = field(default_factory=list)
+    tables: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     parameters: list[float] = field(default_factory=list)
 
-    def column(self, name: str) -> Symbol:
-        """A symbol for a column of the rows."""
-        if name not in self.inputs:
-            self.inputs.append(name)
-        return self._new(("column", name), f"X[{self.inputs.index(name)}, r]")
+    def axis(self, name: str) -> Symbol:
+        """A symbol for the value of an axis."""
+        at = self.axes.index(name)
+        return self._new(("axis", name), f"A{at}[i{at}]", level=at + 1)
 
-    def gathered(self, name: str, index: str) -> Symbol:
-        """A symbol for a column of a small table, gathered by an index column of the rows."""
-        if index not in self.indices:
-            self.indices.append(index)
-        if (name, index) not in self.tables:
-            self.tables.append((name, index))
-        return self._new(("table", name), f"T{self.tables.index((name, index))}[I[{self.indices.index(index)}, r]]")
+    def gathered(self, name: str, axes: tuple[str, ...]) -> Symbol:
+        """A symbol for a small table, gathered by the places on some axes."""
+        if (name, axes) not in self.tables:
+            self.tables.append((name, axes))
+        at = [self.axes.index(axis) for axis in axes]
+        text = f"T{self.tables.index((name, axes))}[{', '.join(f'i{k}' for k in at)}]"
+        return self._new(("table", name), text, level=max(at) + 1)
 
     def apply(self, name: str, inputs: tuple[Any, ...]) -> Symbol:
         """A symbol for the result of an operation."""
         if name == "power" and not isinstance(inputs[1], Symbol) and float(inputs[1]) in _POWERS:
             value = float(inputs[1])
             return self._new(("power", self._place(inputs[0]), value), _POWERS[value], inputs[:1])
-        key = (name, *(self._place(x) for x in inputs))
+        key = (name, *[self._place(x) for x in inputs])
         return self._new(key, _WRITTEN[name], inputs)
 
     def _place(self, value: Any) -> Any:
         """What tells an operand apart: the line of a symbol, a plain number's value, or that it is a number."""
         if isinstance(value, Symbol):
             return value.place
-        number = float(np.asarray(value)[()])
+        number = float(value)
         return f"{number}" if number in _PLAIN else ("number", len(self.parameters))
 
-    def _new(self, key: tuple[Any, ...], template: str, inputs: tuple[Any, ...] = ()) -> Symbol:
-        if key not in self.known:
-            names = [f"v{x.place}" if isinstance(x, Symbol) else self._number(x) for x in inputs]
+    def _new(self, key: tuple[Any, ...], template: str, inputs: tuple[Any, ...] = (), level: int = 0) -> Symbol:
+        place = self.known.get(key)
+        if place is None:
+            names = []
+            for x in inputs:
+                if isinstance(x, Symbol):
+                    names.append(f"v{x.place}")
+                    level = max(level, self.levels[x.place])
+                else:
+                    names.append(self._number(x))
+            place = self.known[key] = len(self.lines)
             self.lines.append(template.format(*names))
-            self.known[key] = len(self.lines) - 1
-        return Symbol(self, self.known[key])
+            self.levels.append(level)
+        return Symbol(self, place)
 
     def _number(self, value: Any) -> str:
-        number = float(np.asarray(value)[()])
+        number = float(value)
         if number in _PLAIN:
             return f"{number}"
         self.parameters.append(number)
         return f"P[{len(self.parameters) - 1}]"
 
-    def source(self, results: Mapping[str, Any]) -> str:
-        """The function over all rows: P parameters, X columns, I indices, T0.. tables, out one row a result."""
-        tables = "".join(f", T{k}" for k in range(len(self.tables)))
-        head = f"def score(P, X, I, out{tables}):\n    for r in range(out.shape[1]):\n"
-        body = "".join(f"        v{k} = {line}\n" for k, line in enumerate(self.lines))
-        given = []
-        for k, value in enumerate(results.values()):
-            name = f"v{value.place}" if isinstance(value, Symbol) else self._number(value)
-            given.append(f"        out[{k}, r] = {name}\n")
-        return "import math\n\n\n" + head + body + "".join(given)
+    def written(self, value: Any) -> str:
+        """How a result is called in the source."""
+        return f"v{value.place}" if isinstance(value, Symbol) else self._number(value)
+
+    def loops(self, inside: Mapping[int, Sequence[str]]) -> list[str]:
+        """The lines of all loops, nested. inside: further lines by the number of loops that are open; they stand before
+        what is worked out there, in the innermost loop after it."""
+        here: list[list[str]] = [[] for _ in range(len(self.axes) + 1)]
+        for k, (line, level) in enumerate(zip(self.lines, self.levels, strict=True)):
+            here[level].append(f"v{k} = {line}")
+        found = []
+        for level, lines in enumerate(here):
+            if level:
+                found.append("    " * level + f"for i{level - 1} in range(len(A{level - 1})):")
+            pad, more = "    " * (level + 1), inside.get(level, ())
+            found += [pad + line for line in ((*more, *lines) if level < len(self.axes) else (*lines, *more))]
+        return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,17 @@ from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.perf.training_network import Local, local_parameters
 from tokenworks.records import Designs, Floats, Hardware, Ints, Train
 from tokenworks.search import shared, software, space
+from tokenworks.search.bounds import NEAR, RECOMPUTES, SLOWER
 from tokenworks.search.factor import alike, gather
+from tokenworks.search.offers import scaleout
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.shared import distinct_rows
 from tokenworks.workload import flops_per_token
 
 CHIPS_MAX = 131_072  # the largest cluster tried; what one network does not join is cut for that reason
 PRECISIONS = ("bf16", "fp8")
+LAYERS_TIME, HEAD_TIME = "layers_time", "head_time"  # columns that travel from the bound to the step
+TRIED = 16  # designs of a size that are timed before a bound is drawn
 SLOW = "too slow even at peak FLOP/s"
 HUNGRY = "chips alone draw more than the power allowed"
 
@@ -35,6 +40,12 @@ def job(problem: Problem) -> Train:
 
 def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[Callable[[], State]]:
     """The space in blocks of one offer and precision, each made when it is called for."""
+    for state, k, precision, size in parts(problem, exhaustive):
+        yield partial(candidates, state, k, precision, size)
+
+
+def parts(problem: Problem, exhaustive: bool) -> Iterator[tuple[State, int, str, Sizes]]:
+    """What every block is made from: the verdicts, an offer, a precision, and the cluster sizes that are tried."""
     pairs = [
         (k, p)
         for k, offer in enumerate(problem.offers)
@@ -50,9 +61,10 @@ def blocks(problem: Problem, exhaustive: bool = False) -> Iterator[Callable[[], 
             Designs({}),
             verdicts=verdicts,
             exhaustive=exhaustive,
-            copies=len(space.oversubscriptions(problem.fixed)),
+            copies=len(space.oversubscriptions(problem.fixed))
+            * (1 if exhaustive else len(space.recomputes(problem.fixed))),
         )
-        yield partial(candidates, state, k, precision, size)
+        yield state, k, precision, size
 
 
 @dataclass(frozen=True)
@@ -65,13 +77,10 @@ class Sizes:
 
 
 def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
-    """All splits of the cluster sizes of an offer in a precision; what does not divide is counted and left out."""
-    problem, offer = state.problem, state.problem.offers[index]
-    domain = int(offer.hardware.scaleup_domain)
-    shape = space.TrainingShape(
-        problem.architecture, job(problem).sequence, global_batch(problem), domain, problem.fixed
-    )
-    found = space.training(shape, sizes.tried)
+    """All splits of the cluster sizes of an offer in a precision; what does not divide is counted and left out. With
+    bounds a row stands for all ways of recomputing until `fit` chooses one."""
+    shape = shape_of(state.problem, state.problem.offers[index])
+    found = space.training(shape, sizes.tried, () if state.exhaustive else ("recompute",))
     n = len(found.designs)
     designs = (
         Designs({})
@@ -89,6 +98,12 @@ def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
     spanned = found.spanned + sum(gone.values())
     state = replace(state, designs=designs, spanned=spanned, cut=found.cut, bounded=gone, dead=dead, binding=binding)
     return state if n or HUNGRY in gone else state.with_nearest("make.train.within", sizes.least)
+
+
+def shape_of(problem: Problem, offer: Offer) -> space.TrainingShape:
+    """What the splits of an offer depend on."""
+    train, domain = job(problem), int(offer.hardware.scaleup_domain)
+    return space.TrainingShape(problem.architecture, train.sequence, global_batch(problem), domain, problem.fixed)
 
 
 def _sizes(problem: Problem, offer: Offer, precision: str, exhaustive: bool) -> Sizes:
@@ -124,31 +139,42 @@ def batches(problem: Problem, designs: Designs) -> Floats:
 def layout(problem: Problem, designs: Designs, offer: Offer, precision: str) -> Layout:
     """The columns of the designs as the performance model names them."""
     _, runs = software.training(offer.chip, problem.world.date.year)
-    f = {n: designs[n].astype(np.float64) for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero")}
+    names = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero")
+    more = {"recompute": designs["recompute"].astype(np.float64)} if "recompute" in designs.columns else {}
     return Layout(
-        **f,
+        **{n: designs[n].astype(np.float64) for n in names},
+        **more,
         global_batch=batches(problem, designs),
         sequence=float(job(problem).sequence),
-        recompute=designs["recompute"].astype(np.float64),
         sequence_parallel=1.0,
         precision=precision,
         software=runs,
     )
 
 
+def spread(layout: Layout, **axis: Floats) -> Layout:
+    """Rows against an axis: every column standing, shape (rows, 1), and some new ones lying."""
+    stood: dict[str, Any] = {f.name: v[:, None] for f in fields(layout) if np.ndim(v := getattr(layout, f.name)) == 1}
+    lying: dict[str, Any] = {name: column[None, :] for name, column in axis.items()}
+    return replace(layout, **stood, **lying)
+
+
 def constants(problem: Problem, offer: Offer) -> TrainingConstants:
     """The calibration for an offer at the world's date."""
-    _, runs = software.training(offer.chip, problem.world.date.year)
-    table = problem.world.calibration["training"]
-    return TrainingConstants.from_calibration(
-        table,
-        offer.chip.generation,
-        offer.chip.vendor,
-        runs,
-        chip=offer.chip.id,
-        domain=float(offer.hardware.scaleup_domain),
-        density=density(hardware(offer, "bf16")),
-    )
+    key = ("training", offer.system.id)
+    if key not in problem.known:
+        _, runs = software.training(offer.chip, problem.world.date.year)
+        problem.known[key] = TrainingConstants.from_calibration(
+            problem.world.calibration["training"],
+            offer.chip.generation,
+            offer.chip.vendor,
+            runs,
+            chip=offer.chip.id,
+            domain=float(offer.hardware.scaleup_domain),
+            density=density(hardware(offer, "bf16")),
+        )
+    found: TrainingConstants = problem.known[key]
+    return found
 
 
 def hardware(offer: Offer, precision: str, fabric: Designs | None = None) -> Hardware:
@@ -166,6 +192,8 @@ def hardware(offer: Offer, precision: str, fabric: Designs | None = None) -> Har
 # What the layers' times, their activations and the parameters of a chip depend on, within an offer and precision.
 LAYERS = ("tp", "cp", "ep", "micro_batch", "recompute", "oversubscription")
 KEPT = ("tp", "cp", "micro_batch", "recompute")
+KEPT_OPEN = KEPT[:-1]  # with recomputation as an axis of its own
+LAYERS_OPEN = LAYERS[:-1]  # with the network as an axis of its own
 LOCAL = ("tp", "pp", "ep")
 
 
@@ -183,10 +211,15 @@ class Block:
         some = self.designs if rows is None else self.designs.take(rows)
         return layout(self.problem, some, self.offer, self.precision)
 
-    @property
+    @cached_property
     def constants(self) -> TrainingConstants:
         """The calibration of the offer."""
         return constants(self.problem, self.offer)
+
+    @property
+    def usable(self) -> float:
+        """Bytes of a chip that a job can have."""
+        return float(perf_memory.usable_memory(hardware(self.offer, self.precision), self.constants))
 
     def local(self) -> Local:
         """Parameters of a chip, per row."""
@@ -195,7 +228,7 @@ class Block:
 
     def memory(self) -> Floats:
         """Peak bytes of a chip, per row."""
-        arch, c = self.problem.architecture, constants(self.problem, self.offer)
+        arch, c = self.problem.architecture, self.constants
         h = hardware(self.offer, self.precision)
         heads, inverse = alike(self.designs, KEPT)
         kept = gather(perf_memory.layers_kept(arch, self.layout(heads), c), len(heads), inverse)
@@ -205,15 +238,53 @@ class Block:
             total += part
         return total
 
+    def memory_by(self, ways: tuple[int, ...]) -> Floats:
+        """Peak bytes of a chip, per row and way of recomputing."""
+        arch, c = self.problem.architecture, self.constants
+        heads, inverse = alike(self.designs, KEPT_OPEN)
+        axis = np.array(ways, np.float64)
+        kept = perf_memory.layers_kept(arch, spread(self.layout(heads), recompute=axis), c)
+        shape = (len(heads), len(ways))
+        kept = perf_memory.Kept(*(np.broadcast_to(column, shape)[inverse] for column in kept))
+        local = Local(*(column[:, None] for column in self.local()))
+        h = hardware(self.offer, self.precision)
+        parts = perf_memory.memory_parts(arch, h, spread(self.layout(), recompute=axis), c, kept, local)
+        total: Floats = np.zeros((len(self.designs), len(ways)))
+        for part in parts.values():
+            total += part
+        return total
+
+    def micro_by(self, overs: tuple[int, ...]) -> tuple[perf.MicroTime, Ints]:
+        """Layers' times of the combinations that occur, per combination and network, and which one each row has."""
+        heads, inverse = alike(self.designs, LAYERS_OPEN)
+        lying = self.over(overs)
+        found = perf.micro_time(self.problem.architecture, lying, spread(self.layout(heads)), self.constants)
+        shape = (len(heads), len(overs))
+        return perf.MicroTime(*(np.broadcast_to(column, shape) for column in found)), inverse
+
+    def over(self, overs: tuple[int, ...]) -> Hardware:
+        """The hardware in each of some networks, shape (1, networks)."""
+        out = scaleout(self.offer.chip, self.offer.system) or 0.0
+        lying = np.array(overs, np.float64)[None, :]
+        return replace(hardware(self.offer, self.precision), scaleout_bandwidth=out, oversubscription=lying)
+
     def step(self) -> Floats:
         """Seconds of a step, per row."""
-        arch, c = self.problem.architecture, constants(self.problem, self.offer)
-        heads, inverse = alike(self.designs, LAYERS)
-        few = hardware(self.offer, self.precision, self.designs.take(heads))
-        times = gather(perf.micro_time(arch, few, self.layout(heads), c), len(heads), inverse)
+        arch, c = self.problem.architecture, self.constants
+        times = self.times()
         h = hardware(self.offer, self.precision, self.designs)
         seconds: Floats = perf.step_time(arch, h, self.layout(), c, times, self.local())
         return seconds
+
+    def times(self) -> perf.MicroTime:
+        """Layers' times, per row: those that came with the rows, or worked out now."""
+        d = self.designs
+        if LAYERS_TIME in d.columns:
+            return perf.MicroTime(d[LAYERS_TIME], d[HEAD_TIME])
+        heads, inverse = alike(d, LAYERS)
+        few = hardware(self.offer, self.precision, d.take(heads))
+        found = perf.micro_time(self.problem.architecture, few, self.layout(heads), self.constants)
+        return gather(found, len(heads), inverse)
 
 
 def _blocks(state: State) -> Iterator[tuple[Ints, Block]]:
@@ -227,13 +298,82 @@ def fit(state: State) -> State:
     d = state.designs
     if not len(d):
         return state
+    if "recompute" not in d.columns:
+        return _fit_least(state)
     needed, usable = np.zeros(len(d)), np.zeros(len(d))
     for rows, block in _blocks(state):
         needed[rows] = block.memory()
-        h = hardware(block.offer, block.precision)
-        usable[rows] = perf_memory.usable_memory(h, constants(state.problem, block.offer))
+        usable[rows] = block.usable
     state = replace(state, designs=d.with_(memory_needed=needed, memory_usable=usable))
-    return state.within(needed / usable, 1.0, "does not fit into memory", ("memory", 1.0))
+    return state.within(needed / usable, 1.0, shared.MEMORY, ("memory", 1.0))
+
+
+def _fit_least(state: State) -> State:
+    """Rows that stand for all ways of recomputing: cut those that fit in none, and a bound: of those in which a row
+    fits keep the least. Work done twice never makes a step shorter, and the bill is the same, so what goes is beaten
+    or equalled in every criterion by what stays."""
+    d, ways = state.designs, space.recomputes(state.problem.fixed)
+    needed, usable = np.zeros((len(d), len(ways))), np.zeros(len(d))
+    for rows, block in _blocks(state):
+        needed[rows] = block.memory_by(ways)
+        usable[rows] = block.usable
+    fits = needed / usable[:, None] <= 1.0
+    kept, least = fits.any(axis=1), fits.argmax(axis=1)
+    state = replace(state, copies=state.copies // len(ways))
+    state = state.count(shared.MEMORY, int(fits.size - np.count_nonzero(fits)))
+    state = state.bound(RECOMPUTES, int(np.count_nonzero(fits) - np.count_nonzero(kept)))
+    if not kept.any():
+        state = replace(state, binding=(shared.MEMORY, "memory"))
+        state = state.with_nearest("memory", float(np.min(needed / usable[:, None])))
+    at = np.flatnonzero(kept)
+    chosen = {"recompute": np.array(ways, np.int64)[least[at]], "memory_needed": needed[at, least[at]]}
+    return replace(state, designs=d.take(at).with_(**chosen, memory_usable=usable[at]))
+
+
+def hopeful(state: State) -> State:
+    """A bound before the networks are built: a row is kept in the networks in which its pipeline alone takes no longer
+    than the whole step of one design of the same bill, and what is near it. See `bounds.fastest`."""
+    d, overs = state.designs, space.oversubscriptions(state.problem.fixed)
+    if state.exhaustive or not len(d):
+        return state
+    parts = [_hopeful(block, overs) for _, block in _blocks(state)]
+    designs = Designs({k: np.concatenate([p[k] for p in parts]) for k in parts[0].columns})
+    gone = len(d) * len(overs) - len(designs)
+    return replace(replace(state, copies=1).bound(SLOWER, gone), designs=designs)
+
+
+def _hopeful(block: Block, overs: tuple[int, ...]) -> Designs:
+    """First by the shortest time in any network, then network by network."""
+    arch, c = block.problem.architecture, block.constants
+    table, inverse = block.micro_by(overs)
+    lowest = perf.MicroTime(*(column.min(axis=1)[inverse] for column in table))
+    # per sequence: the job's time is in proportion
+    least = perf.pipeline_time(arch, block.layout(), c, lowest) / batches(block.problem, block.designs)
+    sizes, size = distinct_rows(block.designs["chips"])
+    order = np.lexsort((least, size))
+    first = order[np.arange(len(order)) - np.searchsorted(size[order], size[order]) < TRIED]  # the most hopeful
+    best = np.full((len(sizes), len(overs)), np.inf)
+    np.minimum.at(best, size[first], _whole(block, first, overs, (table, inverse)))
+    left = np.flatnonzero(least <= NEAR * best.max(axis=1)[size])
+    some = replace(block, designs=block.designs.take(left))
+    times = perf.MicroTime(*(column[inverse[left]] for column in table))
+    least = perf.pipeline_time(arch, spread(some.layout()), c, times)
+    least /= batches(some.problem, some.designs)[:, None]
+    network, row = np.nonzero((least <= NEAR * best[size[left]]).T)
+    return some.designs.take(row).with_(**{
+        "oversubscription": np.array(overs, np.int64)[network],
+        LAYERS_TIME: times.layers[row, network], HEAD_TIME: times.head[row, network],
+    })  # fmt: skip
+
+
+def _whole(block: Block, rows: Ints, overs: tuple[int, ...], micro: tuple[perf.MicroTime, Ints]) -> Floats:
+    """Seconds of a whole step per sequence, of some rows in each network."""
+    some, (table, inverse) = replace(block, designs=block.designs.take(rows)), micro
+    times = perf.MicroTime(*(column[inverse[rows]] for column in table))
+    local = Local(*(column[:, None] for column in some.local()))
+    arch, lying, standing = block.problem.architecture, block.over(overs), spread(some.layout())
+    step: Floats = perf.step_time(arch, lying, standing, block.constants, times, local)
+    return step / batches(block.problem, some.designs)[:, None]
 
 
 def time(state: State) -> State:
@@ -248,6 +388,7 @@ def time(state: State) -> State:
     sizes, inverse = distinct_rows(d["chips"])
     share = goodput(np.array(sizes, np.float64).ravel(), reliability(state.problem.world.calibration["goodput"]))
     wall = job(state.problem).tokens / rate / share[inverse]
-    state = replace(state, designs=d.with_(step_time=step, tokens_per_s=rate, time=wall))
+    plain = Designs({k: v for k, v in d.columns.items() if k not in (LAYERS_TIME, HEAD_TIME)})
+    state = replace(state, designs=plain.with_(step_time=step, tokens_per_s=rate, time=wall))
     within = job(state.problem).within
-    return state if within is None else state.within(wall, within, "is too slow", ("make.train.within", 1.0))
+    return state if within is None else state.within(wall, within, shared.DEADLINE, ("make.train.within", 1.0))

@@ -1,4 +1,4 @@
-"""The scheduler: iteration-level batching of requests on replicas, one event at a time. numba compiles `run`.
+"""The scheduler: iteration-level batching of requests on replicas, one event at a time (`loop.py` has the loop).
 
 A replica runs steps one after another. In a step every decoding sequence gives one token and some prompt
 tokens are prefilled; a request's first token appears with the step that ends its prefill. Between two events
@@ -6,376 +6,363 @@ that change the batch (an arrival, a finished sequence, a full cache) all steps 
 over at once: the time of k equal decode steps is k times the step at their mean context, which is exact for
 step times linear in the context.
 
-State is columns: one element a replica or a request. Queues are linked lists through `after`; the decoding
-sequences of a replica are a heap by the step in which they end. The plain functions are the reference: `run` is
-called as they stand for a few requests, compiled for many.
+Where some replicas only prefill, a sequence travels with its cache to one that decodes; its first token is
+passed on when that one takes it in. Rare events (a failure, a replica that comes up, a look at the scale) are in
+`rare.py`; the next of them is always in `State.next`.
+
+State is columns (columns.py). These plain functions are the reference; numba compiles them.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
-ROUND_ROBIN, LEAST_LOADED, SHARED = 0, 1, 2
-NOBODY = -1
+from tokenworks.simulate import columns as at
+from tokenworks.simulate.columns import Farmyard
+from tokenworks.simulate.prefix import matched, pin, publish, release, trim
+from tokenworks.simulate.structures import (
+    begin_fill,
+    dequeue,
+    end_fill,
+    enqueue,
+    load_of,
+    pull,
+    push,
+    step_time,
+)  # fmt: skip
 
-
-class Rules(NamedTuple):
-    """slots: sequences at once. cache: tokens. chunk: tokens of a step. alone: prompts in steps of their own.
-    paged: a sequence takes cache as it grows, and the youngest is preempted where it runs out (else its whole
-    output is promised at admission). router: one of the three above."""
-
-    slots: int
-    cache: int
-    chunk: int
-    alone: bool
-    paged: bool
-    router: int
-
-
-class Steps(NamedTuple):
-    """Seconds of a step on a grid of batches and prompt tokens, plus a slope per cached token (tables.py)."""
-
-    batches: Any
-    prompts: Any
-    base: Any
-    slope: Any
-
-
-class Work(NamedTuple):
-    """Requests, one element each. prompt, left: tokens to prefill and what is left of them; output: tokens
-    still to come; first, done: when they came, s; after: the next in the same queue."""
-
-    arrival: Any
-    prompt: Any
-    left: Any
-    output: Any
-    first: Any
-    done: Any
-    after: Any
-
-
-class State(NamedTuple):
-    """Replicas, one element each; `head`, `tail`, `length` of waiting queues have one more, the shared one.
-    held: tokens of the cache in use or promised; context: tokens that decoding sequences have there; counter:
-    steps so far; end: of the plan under way; heap_step, heap_request: (replicas, slots)."""
-
-    head: Any
-    tail: Any
-    length: Any
-    fill_head: Any
-    fill_tail: Any
-    filling: Any
-    to_fill: Any
-    decoding: Any
-    heap_step: Any
-    heap_request: Any
-    held: Any
-    context: Any
-    counter: Any
-    busy: Any
-    started: Any
-    steps: Any
-    each: Any
-    taken: Any
-    end: Any
+CROWDED, SPARE = 1.5, 8  # a prefix draws to a replica while its load is at most 1.5 times the least plus 8
 
 
 @register_jitable
-def place(grid: Any, value: float) -> tuple[int, float]:
-    """The cell of a grid that holds a value, and how far into it (beyond the end: the last)."""
-    low, high = 0, len(grid) - 2
-    while low < high:
-        middle = (low + high + 1) // 2
-        if grid[middle] < value:
-            low = middle
-        else:
-            high = middle - 1
-    return low, (value - grid[low]) / (grid[low + 1] - grid[low])
+def need(f: Farmyard, r: int, request: int) -> int:
+    """Tokens of cache that a request takes on admission, before what is shared."""
+    output: int = 0 if f.rules.n[at.HANDS, r] else f.w.n[at.OUTPUT, request]
+    tokens: int = f.w.n[at.PROMPT, request] + (0 if f.rules.n[at.PAGED, r] else output)
+    return tokens
 
 
 @register_jitable
-def step_time(steps: Steps, batch: int, context: float, prompt: int) -> float:
-    """Seconds of one step, bilinear in the grid."""
-    i, x = place(steps.batches, float(batch))
-    j, y = place(steps.prompts, float(prompt))
-    base = steps.base
-    one = base[i, j] + (base[i, j + 1] - base[i, j]) * y
-    two = base[i + 1, j] + (base[i + 1, j + 1] - base[i + 1, j]) * y
-    seconds: float = one + (two - one) * x + (steps.slope[i] + (steps.slope[i + 1] - steps.slope[i]) * x) * context
-    return seconds
-
-
-@register_jitable
-def push(s: State, r: int, last: int, request: int) -> None:
-    """A sequence that ends with step `last` joins the heap of a replica."""
-    keys, names, k = s.heap_step, s.heap_request, s.decoding[r]
-    s.decoding[r] += 1
-    while k > 0:
-        up = (k - 1) // 2
-        if keys[r, up] < last or (keys[r, up] == last and names[r, up] < request):
-            break
-        keys[r, k], names[r, k] = keys[r, up], names[r, up]
-        k = up
-    keys[r, k], names[r, k] = last, request
-
-
-@register_jitable
-def pull(s: State, r: int, k: int) -> int:
-    """Take the sequence at place k out of the heap; return its request."""
-    keys, names = s.heap_step, s.heap_request
-    gone: int = names[r, k]
-    s.decoding[r] -= 1
-    n = s.decoding[r]
-    last, request = keys[r, n], names[r, n]
-    if k == n:
-        return gone
-    while k > 0:  # the last one may belong above
-        up = (k - 1) // 2
-        if keys[r, up] < last or (keys[r, up] == last and names[r, up] < request):
-            break
-        keys[r, k], names[r, k] = keys[r, up], names[r, up]
-        k = up
-    while True:
-        down = 2 * k + 1
-        if down >= n:
-            break
-        other = down + 1
-        if other < n and (
-            keys[r, other] < keys[r, down] or (keys[r, other] == keys[r, down] and names[r, other] < names[r, down])
-        ):
-            down = other
-        if last < keys[r, down] or (last == keys[r, down] and request < names[r, down]):
-            break
-        keys[r, k], names[r, k] = keys[r, down], names[r, down]
-        k = down
-    keys[r, k], names[r, k] = last, request
-    return gone
-
-
-@register_jitable
-def enqueue(s: State, w: Work, q: int, request: int, front: bool) -> None:
-    """A request joins waiting queue q, at its end or (preempted) at its front."""
-    if s.length[q] == 0:
-        s.head[q] = s.tail[q] = request
-    elif front:
-        w.after[request] = s.head[q]
-        s.head[q] = request
-    else:
-        w.after[s.tail[q]] = request
-        s.tail[q] = request
-    s.length[q] += 1
-
-
-@register_jitable
-def fits(s: State, w: Work, rules: Rules, r: int, request: int) -> bool:
+def fits(f: Farmyard, r: int, request: int) -> bool:
     """Whether a replica has a slot and cache for a request now."""
-    need = w.prompt[request] + (1 if rules.paged else w.output[request])
-    return bool(s.filling[r] + s.decoding[r] < rules.slots and s.held[r] + need <= rules.cache)
+    s, rules = f.s, f.rules
+    if s.n[at.FILLING, r] + s.n[at.DECODING, r] >= rules.n[at.SLOTS, r]:
+        return False
+    tokens = s.n[at.HELD, r] + need(f, r, request) + (1 if rules.n[at.PAGED, r] and not rules.n[at.HANDS, r] else 0)
+    if tokens > rules.n[at.CACHE, r] and rules.n[at.BLOCK, r] > 0:
+        tokens -= matched(f.w, f.b, rules, r, request)[1] * rules.n[at.BLOCK, r]
+    return bool(tokens <= rules.n[at.CACHE, r])
 
 
 @register_jitable
-def admit(s: State, w: Work, rules: Rules, r: int, q: int) -> None:
-    """Move requests from the head of a queue into the replica while a slot and cache are free."""
-    while s.length[q] > 0 and fits(s, w, rules, r, s.head[q]):
-        request = s.head[q]
-        s.head[q] = w.after[request]
-        s.length[q] -= 1
-        s.held[r] += w.prompt[request] + (0 if rules.paged else w.output[request])
-        w.left[request] = w.prompt[request]
-        s.to_fill[r] += w.prompt[request]
-        if s.filling[r] == 0:
-            s.fill_head[r] = request
-        else:
-            w.after[s.fill_tail[r]] = request
-        s.fill_tail[r] = request
-        s.filling[r] += 1
+def waiting(f: Farmyard, r: int) -> int:
+    """The queue that a replica serves: its own, or one shared by its pool."""
+    if f.policy.router != at.SHARED:
+        return r
+    q: int = f.s.t.shape[1] + (1 if r < f.policy.fronts else 0)
+    return q
 
 
 @register_jitable
-def preempt(s: State, w: Work, r: int, q: int) -> None:
-    """The youngest decoding sequence gives up its cache and waits at the front, to be prefilled anew with the
-    tokens that it has made."""
+def admit(f: Farmyard, r: int, now: float) -> None:
+    """Move requests from the head of its queue into a replica while a slot and cache are free."""
+    w, s, rules = f.w, f.s, f.rules
+    q = waiting(f, r)
+    up = q == r or s.n[at.MODE, r] == at.UP
+    while up and s.n[at.LENGTH, q] > 0 and fits(f, r, s.n[at.HEAD, q]):
+        request = dequeue(s, w, q)
+        w.n[at.REPLICA, request] = r
+        if w.n[at.LEFT, request] == 0:  # its cache came from another replica
+            s.n[at.HELD, r] += need(f, r, request)
+            s.counts[at.MADE] += 1
+            if np.isnan(w.t[at.FIRST, request]):
+                w.t[at.FIRST, request] = now
+            decode(f, r, request)
+            continue
+        found, used = matched(w, f.b, rules, r, request)
+        s.n[at.HELD, r] += need(f, r, request) - used * rules.n[at.BLOCK, r]
+        if found > 0:
+            pin(w, f.b, r, request, found)
+            s.counts[at.REUSED] += found * rules.n[at.BLOCK, r]
+            w.n[at.LEFT, request] -= found * rules.n[at.BLOCK, r]
+        begin_fill(s, w, r, request)
+
+
+@register_jitable
+def decode(f: Farmyard, r: int, request: int) -> None:
+    """A prefilled sequence, whose first token is made, begins to decode."""
+    s, w = f.s, f.w
+    push(s, r, s.n[at.COUNTER, r] + w.n[at.OUTPUT, request] - 1, request)
+    s.n[at.CONTEXT, r] += w.n[at.PROMPT, request] + 1
+    s.n[at.HELD, r] += 1 if f.rules.n[at.PAGED, r] else 0
+
+
+@register_jitable
+def evict(f: Farmyard, r: int, k: int) -> int:
+    """The sequence at place k of the heap loses its cache and has to be prefilled anew, with the tokens that
+    it has made; returns its request."""
+    s, w = f.s, f.w
+    to_come = s.heap_step[r, k] - s.n[at.COUNTER, r]
+    request = pull(s, r, k)
+    cached = w.n[at.PROMPT, request] + w.n[at.OUTPUT, request] - to_come
+    release(w, s, f.b, f.rules, r, request, cached + (0 if f.rules.n[at.PAGED, r] else to_come))
+    s.n[at.CONTEXT, r] -= cached
+    w.n[at.PROMPT, request] = w.n[at.LEFT, request] = cached
+    w.n[at.OUTPUT, request] = to_come
+    return request
+
+
+@register_jitable
+def preempt(f: Farmyard, r: int) -> None:
+    """The youngest decoding sequence gives up its cache and waits at the front."""
+    s = f.s
     youngest = 0
-    for k in range(s.decoding[r]):
+    for k in range(s.n[at.DECODING, r]):
         if s.heap_request[r, k] > s.heap_request[r, youngest]:
             youngest = k
-    to_come = s.heap_step[r, youngest] - s.counter[r]
-    request = pull(s, r, youngest)
-    made = w.output[request] - to_come
-    cached = w.prompt[request] + made
-    s.held[r] -= cached
-    s.context[r] -= cached
-    w.prompt[request] = cached
-    w.output[request] = to_come
-    enqueue(s, w, q, request, True)
+    enqueue(s, f.w, waiting(f, r), evict(f, r, youngest), True)
+    s.counts[at.PREEMPTED] += 1
 
 
 @register_jitable
-def plan(s: State, w: Work, rules: Rules, steps: Steps, r: int, q: int, now: float) -> int:
-    """Decide what the replica does next and when it ends (infinity: nothing to do). Returns preemptions."""
-    gone = 0
-    while rules.paged and s.decoding[r] > 1 and s.held[r] + s.decoding[r] > rules.cache:
-        preempt(s, w, r, q)
-        gone += 1
-    batch = s.decoding[r]
-    s.taken[r] = 0
-    s.started[r] = now
-    if s.filling[r] > 0:
-        room = max(rules.chunk - (0 if rules.alone else batch), 1)
-        s.taken[r] = min(room, s.to_fill[r])
-        s.steps[r] = 1
-        if rules.alone:
-            s.each[r] = step_time(steps, 0, 0.0, s.taken[r])
-        else:
-            s.each[r] = step_time(steps, batch, float(s.context[r]), s.taken[r])
+def plan(f: Farmyard, r: int, now: float) -> None:
+    """Decide what the replica does next and when it ends (infinity: nothing to do)."""
+    s, rules = f.s, f.rules
+    while (
+        rules.n[at.PAGED, r]
+        and s.n[at.DECODING, r] > 1
+        and s.n[at.HELD, r] + s.n[at.DECODING, r] > rules.n[at.CACHE, r]
+    ):
+        preempt(f, r)
+    if rules.n[at.BLOCK, r] > 0:
+        trim(s, f.b, rules, r)
+    batch, alone = s.n[at.DECODING, r], rules.n[at.ALONE, r]
+    s.n[at.TAKEN, r] = 0
+    s.t[at.STARTED, r] = now
+    if s.n[at.FILLING, r] > 0:
+        room = max(rules.n[at.CHUNK, r] - (0 if alone else batch), 1)
+        s.n[at.TAKEN, r] = min(room, s.n[at.TO_FILL, r])
+        s.n[at.STEPS, r] = 1
+        context = 0.0 if alone else float(s.n[at.CONTEXT, r])
+        s.t[at.EACH, r] = step_time(f.steps, rules.n[at.POOL, r], 0 if alone else batch, context, s.n[at.TAKEN, r])
     elif batch > 0:
-        count = s.heap_step[r, 0] - s.counter[r]
-        if rules.paged:
-            count = min(count, max((rules.cache - s.held[r]) // batch, 1))
-        s.steps[r] = count
-        s.each[r] = step_time(steps, batch, s.context[r] + batch * (count - 1) / 2.0, 0)
+        count = s.heap_step[r, 0] - s.n[at.COUNTER, r]
+        if rules.n[at.PAGED, r]:
+            count = min(count, max((rules.n[at.CACHE, r] - s.n[at.HELD, r]) // batch, 1))
+        s.n[at.STEPS, r] = count
+        mean = s.n[at.CONTEXT, r] + batch * (count - 1) / 2.0
+        s.t[at.EACH, r] = step_time(f.steps, rules.n[at.POOL, r], batch, mean, 0)
     else:
-        s.steps[r] = 0
-        s.end[r] = np.inf
-        return gone
-    s.end[r] = now + s.steps[r] * s.each[r]
-    return gone
-
-
-@register_jitable
-def cut(s: State, r: int, now: float) -> None:
-    """Shorten a jump to the end of the step that is under way."""
-    if s.steps[r] <= 1 or s.taken[r] > 0:
+        s.n[at.STEPS, r] = 0
+        s.t[at.END, r] = np.inf
+        if s.n[at.MODE, r] == at.DRAINING:
+            s.n[at.MODE, r] = at.OFF
+            s.t[at.ON, r] += now - s.t[at.SINCE, r]
         return
-    run = max(int(np.ceil((now - s.started[r]) / s.each[r])), 1)
-    if run < s.steps[r]:
-        s.steps[r] = run
-        s.end[r] = s.started[r] + run * s.each[r]
+    s.t[at.END, r] = now + s.n[at.STEPS, r] * s.t[at.EACH, r]
 
 
 @register_jitable
-def finish(s: State, w: Work, rules: Rules, r: int) -> int:
-    """Carry the planned steps out at their end; returns how many requests left."""
-    now, ended = s.end[r], 0
-    s.busy[r] += s.steps[r] * s.each[r]
-    if not (s.taken[r] > 0 and rules.alone):
-        s.counter[r] += s.steps[r]
-        made = s.steps[r] * s.decoding[r]
-        s.context[r] += made
-        if rules.paged:
-            s.held[r] += made
-        while s.decoding[r] > 0 and s.heap_step[r, 0] <= s.counter[r]:
-            request = pull(s, r, 0)
-            w.done[request] = now
-            size = w.prompt[request] + w.output[request]
-            s.context[r] -= size
-            s.held[r] -= size
-            ended += 1
-    left = s.taken[r]
-    s.to_fill[r] -= left
-    while left > 0 and s.filling[r] > 0:
-        request = s.fill_head[r]
-        part = min(left, w.left[request])
-        w.left[request] -= part
-        left -= part
-        if w.left[request] > 0:
-            break
-        s.fill_head[r] = w.after[request]
-        s.filling[r] -= 1
-        if np.isnan(w.first[request]):
-            w.first[request] = now
-        if w.output[request] == 1:
-            w.done[request] = now
-            s.held[r] -= w.prompt[request] + (0 if rules.paged else 1)
-            ended += 1
-        else:
-            push(s, r, s.counter[r] + w.output[request] - 1, request)
-            s.context[r] += w.prompt[request] + 1
-            s.held[r] += 1 if rules.paged else 0
-    s.steps[r] = 0
+def cut(f: Farmyard, r: int, now: float) -> None:
+    """Shorten a jump to the end of the step that is under way."""
+    s = f.s
+    if s.n[at.STEPS, r] <= 1 or s.n[at.TAKEN, r] > 0:
+        return
+    run = max(int(np.ceil((now - s.t[at.STARTED, r]) / s.t[at.EACH, r])), 1)
+    if run < s.n[at.STEPS, r]:
+        s.n[at.STEPS, r] = run
+        s.t[at.END, r] = s.t[at.STARTED, r] + run * s.t[at.EACH, r]
+
+
+@register_jitable
+def advance(f: Farmyard, r: int, now: float) -> int:
+    """Decode the planned steps; returns how many requests left."""
+    s, w = f.s, f.w
+    s.n[at.COUNTER, r] += s.n[at.STEPS, r]
+    made = s.n[at.STEPS, r] * s.n[at.DECODING, r]
+    s.counts[at.MADE] += made
+    s.n[at.CONTEXT, r] += made
+    if f.rules.n[at.PAGED, r]:
+        s.n[at.HELD, r] += made
+    ended = 0
+    while s.n[at.DECODING, r] > 0 and s.heap_step[r, 0] <= s.n[at.COUNTER, r]:
+        request = pull(s, r, 0)
+        w.t[at.DONE, request] = now
+        size = w.n[at.PROMPT, request] + w.n[at.OUTPUT, request]
+        s.n[at.CONTEXT, r] -= size
+        release(w, s, f.b, f.rules, r, request, size)
+        ended += 1
     return ended
 
 
 @register_jitable
-def load_of(s: State, r: int) -> int:
-    """Requests that a replica runs or keeps waiting."""
-    requests: int = s.filling[r] + s.decoding[r] + s.length[r]
-    return requests
+def finish(f: Farmyard, r: int) -> int:
+    """Carry the planned steps out at their end; returns how many requests left."""
+    s, w, rules = f.s, f.w, f.rules
+    now, left, ended = s.t[at.END, r], s.n[at.TAKEN, r], 0
+    s.t[at.BUSY, r] += s.n[at.STEPS, r] * s.t[at.EACH, r]
+    if not (left > 0 and rules.n[at.ALONE, r]):
+        ended = advance(f, r, now)
+    s.n[at.TO_FILL, r] -= left
+    s.counts[at.PREFILLED] += left
+    while left > 0 and s.n[at.FILLING, r] > 0:
+        request = s.n[at.FILL_HEAD, r]
+        part = min(left, w.n[at.LEFT, request])
+        w.n[at.LEFT, request] -= part
+        left -= part
+        if w.n[at.LEFT, request] > 0:
+            break
+        ended += filled(f, r, end_fill(s, w, r), now)
+    s.n[at.STEPS, r] = 0
+    return ended
 
 
 @register_jitable
-def best(s: State, replicas: int, idle: bool) -> int:
-    """The least loaded replica (of those that stand idle, if any is wanted); NOBODY where there is none."""
-    found = NOBODY
-    for r in range(replicas):
-        if idle and s.steps[r] > 0:
+def filled(f: Farmyard, r: int, request: int, now: float) -> int:
+    """A prompt is prefilled and its first token made: it ends, decodes here, or travels. Returns how many
+    requests left."""
+    s, w = f.s, f.w
+    if f.rules.n[at.BLOCK, r] > 0:
+        publish(w, s, f.b, f.rules, r, request)
+    hands = f.rules.n[at.HANDS, r]
+    if w.n[at.OUTPUT, request] == 1:
+        s.counts[at.MADE] += 1
+        if np.isnan(w.t[at.FIRST, request]):
+            w.t[at.FIRST, request] = now
+        w.t[at.DONE, request] = now
+        release(w, s, f.b, f.rules, r, request, w.n[at.PROMPT, request] + (0 if f.rules.n[at.PAGED, r] or hands else 1))
+        return 1
+    if hands:
+        k = s.counts[at.FLYING]
+        s.fly_time[k] = now + f.policy.latency + f.policy.per_token * w.n[at.PROMPT, request]
+        s.fly_request[k] = request
+        s.counts[at.FLYING] += 1
+        s.next[1] = min(s.next[1], s.fly_time[k])
+        return 0
+    s.counts[at.MADE] += 1
+    if np.isnan(w.t[at.FIRST, request]):
+        w.t[at.FIRST, request] = now
+    decode(f, r, request)
+    return 0
+
+
+@register_jitable
+def best(f: Farmyard, low: int, high: int, idle: bool) -> int:
+    """The least loaded replica that is up (of those that stand idle, if any is wanted); at.NOBODY where there is
+    none."""
+    s, found = f.s, at.NOBODY
+    for r in range(low, high):
+        if s.n[at.MODE, r] != at.UP or (idle and s.n[at.STEPS, r] > 0):
             continue
-        if found == NOBODY or load_of(s, r) < load_of(s, found):
+        if found == at.NOBODY or load_of(s, r) < load_of(s, found):
             found = r
     return found
 
 
 @register_jitable
-def run(w: Work, s: State, rules: Rules, steps: Steps, watch: Any) -> Any:
-    """Run all requests through the replicas to the end.
-
-    watch: (4, n) columns whose first row holds times; the others are filled with requests waiting, tokens of
-    cache in use and sequences running at those times. Returns (request-seconds in the system, s of the last event,
-    preemptions).
-    """
-    replicas, count = len(s.busy), len(w.arrival)
-    area, clock, inside, gone = 0.0, 0.0, 0, 0
-    turn, nxt, seen = 0, 0, 0
-    while True:
-        r = 0
-        for k in range(1, replicas):
-            if s.end[k] < s.end[r]:
-                r = k
-        arrives = nxt < count and w.arrival[nxt] < s.end[r]
-        if not arrives and s.end[r] == np.inf:
-            break
-        now = w.arrival[nxt] if arrives else s.end[r]
-        while seen < watch.shape[1] and watch[0, seen] <= now:
-            for k in range(replicas):
-                watch[1, seen] += s.length[k]
-                watch[2, seen] += s.held[k]
-                watch[3, seen] += s.filling[k] + s.decoding[k]
-            watch[1, seen] += s.length[replicas]
-            seen += 1
-        area += inside * (now - clock)
-        clock = now
-        if not arrives:
-            inside -= finish(s, w, rules, r)
-            q = replicas if rules.router == SHARED else r
-            admit(s, w, rules, r, q)
-            gone += plan(s, w, rules, steps, r, q, now)
+def nearest(f: Farmyard, low: int, high: int, request: int) -> int:
+    """The replica with the least prompt tokens to compute until this request is prefilled, its own included, among
+    those that are not crowded: what is cached draws, what waits repels (Qin et al., Mooncake, FAST 2025, algorithm
+    1; the limit on imbalance as in SGLang's router)."""
+    s, least = f.s, best(f, low, high, False)
+    if least == at.NOBODY:
+        return at.NOBODY
+    limit = CROWDED * load_of(s, least) + SPARE
+    found, cost = at.NOBODY, 0
+    for r in range(low, high):
+        if s.n[at.MODE, r] != at.UP or load_of(s, r) > limit:
             continue
-        request = nxt
-        nxt += 1
-        if w.prompt[request] + w.output[request] > rules.cache:
-            continue
-        inside += 1
-        turn = (turn + 1) % replicas
-        r = turn if rules.router == ROUND_ROBIN else best(s, replicas, rules.router == SHARED)
-        shared = rules.router == SHARED
-        if r == NOBODY:
-            r = best(s, replicas, False)
-        q = replicas if shared else r
-        enqueue(s, w, q, request, False)
-        if s.steps[r] == 0:
-            admit(s, w, rules, r, q)
-            gone += plan(s, w, rules, steps, r, q, now)
-        elif s.length[q] == 1:  # else those before it are still blocked: first come, first served
-            for k in range(replicas if shared else 1):
-                own = k if shared else r
-                if fits(s, w, rules, own, request):
-                    cut(s, own, now)
-                    break
-    return area, clock, gone
+        reused = matched(f.w, f.b, f.rules, r, request)[0] * f.rules.n[at.BLOCK, r]
+        own = s.n[at.QUEUED, r] + s.n[at.TO_FILL, r] - reused
+        if found == at.NOBODY or own < cost or (own == cost and load_of(s, r) < load_of(s, found)):
+            found, cost = r, own
+    return found
 
 
-compiled = njit(cache=True, nogil=True)(run)
+@register_jitable
+def route(f: Farmyard, request: int, turn: int) -> int:
+    """The replica that a request goes to; at.NOBODY where none of its pool is up."""
+    fronts, replicas = f.policy.fronts, f.s.t.shape[1]
+    fresh = fronts > 0 and f.w.n[at.LEFT, request] > 0
+    low, high = (0, fronts) if fresh else (fronts, replicas)
+    if f.policy.router == at.ROUND_ROBIN:
+        for k in range(high - low):
+            r = low + (turn + k) % (high - low)
+            if f.s.n[at.MODE, r] == at.UP:
+                return r
+        return at.NOBODY
+    if f.policy.router == at.PREFIX and f.w.n[at.LEFT, request] > 0:
+        return nearest(f, low, high, request)
+    if f.policy.router == at.SHARED:
+        r = best(f, low, high, True)
+        if r != at.NOBODY:
+            return r
+    return best(f, low, high, False)
+
+
+@register_jitable
+def offer(f: Farmyard, request: int, turn: int, now: float) -> None:
+    """Send a request to a replica's queue, which begins at once where it stands idle."""
+    s, w = f.s, f.w
+    replicas, shared = s.t.shape[1], f.policy.router == at.SHARED
+    r = route(f, request, turn)
+    fresh = f.policy.fronts > 0 and w.n[at.LEFT, request] > 0
+    q = replicas + (1 if fresh else 0) if shared or r == at.NOBODY else r
+    enqueue(s, w, q, request, False)
+    if r == at.NOBODY:
+        return
+    if s.n[at.STEPS, r] == 0:
+        admit(f, r, now)
+        plan(f, r, now)
+    elif s.n[at.LENGTH, q] == 1:  # else those before it are still blocked: first come, first served
+        low, high = (0, f.policy.fronts) if fresh else (f.policy.fronts, replicas)
+        for k in range(low if shared else r, high if shared else r + 1):
+            if s.n[at.MODE, k] == at.UP and fits(f, k, request):
+                cut(f, k, now)
+                break
+
+
+@register_jitable
+def soonest_flight(f: Farmyard) -> int:
+    """Place of the cache that lands first (of two at once: the older request); at.NOBODY where none travels."""
+    s, found = f.s, at.NOBODY
+    for k in range(s.counts[at.FLYING]):
+        if (
+            found == at.NOBODY
+            or s.fly_time[k] < s.fly_time[found]
+            or (s.fly_time[k] == s.fly_time[found] and s.fly_request[k] < s.fly_request[found])
+        ):
+            found = k
+    return found
+
+
+@register_jitable
+def take_flight(f: Farmyard, k: int) -> int:
+    """Take a travelling cache off the list; its source has room again. Returns the request."""
+    s, w = f.s, f.w
+    request: int = s.fly_request[k]
+    s.counts[at.FLYING] -= 1
+    last = s.counts[at.FLYING]
+    s.fly_time[k], s.fly_request[k] = s.fly_time[last], s.fly_request[last]
+    release(w, s, f.b, f.rules, w.n[at.REPLICA, request], request, w.n[at.PROMPT, request])
+    return request
+
+
+@register_jitable
+def next_landing(f: Farmyard) -> None:
+    """Write down when the next cache lands."""
+    k = soonest_flight(f)
+    f.s.next[1] = np.inf if k == at.NOBODY else f.s.fly_time[k]
+
+
+@register_jitable
+def land(f: Farmyard, turn: int, now: float) -> None:
+    """A cache arrives at the decoding pool; the replica that it comes from may take in the next prompt."""
+    request = take_flight(f, soonest_flight(f))
+    next_landing(f)
+    source = f.w.n[at.REPLICA, request]
+    if f.s.n[at.STEPS, source] == 0:
+        admit(f, source, now)
+        plan(f, source, now)
+    offer(f, request, turn, now)

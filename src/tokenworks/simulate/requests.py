@@ -13,10 +13,21 @@ REQUESTS_MAX = 20_000_000  # of one simulation; 480 MB of columns
 
 
 @dataclass(frozen=True)
+class Prefixes:
+    """The blocks that prompts begin with. size: tokens of a block. names: of all blocks, request after request; a
+    name stands for its tokens and all before them. start: (n + 1) where each request's names begin."""
+
+    size: int
+    start: Ints
+    names: Ints
+
+
+@dataclass(frozen=True)
 class Requests:
     """One row a request, in order of arrival (s from the start), with its tokens in and out.
 
-    bad_lines: lines of a trace that could not be read. bad: (line number, why) of the first of them.
+    bad_lines: lines of a trace that could not be read. bad: (line number, why) of the first of them. prefixes: what
+    their prompts begin with, where that is known.
     """
 
     arrival: Floats
@@ -24,6 +35,7 @@ class Requests:
     output: Ints
     bad_lines: int = 0
     bad: tuple[tuple[int, str], ...] = ()
+    prefixes: Prefixes | None = None
 
     def __len__(self) -> int:
         return len(self.arrival)

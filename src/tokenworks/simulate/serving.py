@@ -5,53 +5,83 @@ With constant steps it reproduces textbook queues (tests/oracles/test_queues.py)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
-from tokenworks.records import Floats
-from tokenworks.simulate import engine
+from tokenworks.records import Floats, Ints
+from tokenworks.simulate import columns as at
+from tokenworks.simulate.columns import Clock, Farmyard, State
+from tokenworks.simulate.farm import (
+    ROUTERS,
+    Engine,
+    Failures,
+    Farm,
+    Prefill,
+    Scaling,
+    check,
+    empty_blocks,
+    empty_state,
+    exponential_failures,
+    fronts,
+    policy_of,
+    rules_of,
+    steps_of,
+)  # fmt: skip
 from tokenworks.simulate.requests import Requests
+from tokenworks.simulate.rows import empty_work, refill, staying
 from tokenworks.simulate.tables import StepTable
+from tokenworks.simulate.tally import Level, Tally, spread
 
-WATCHED = 64  # times at which the queue and the cache are looked at
+if TYPE_CHECKING:
+    from tokenworks.simulate import loop, rare
+else:
+    loop = Deferred("tokenworks.simulate.loop")  # numba takes half a second to load
+    rare = Deferred("tokenworks.simulate.rare")
+
+__all__ = [
+    "ROUTERS", "Engine", "Failures", "Farm", "Level", "Machines", "Part", "Prefill", "Result", "Scaling",
+    "exponential_failures", "simulate", "spread", "stream", "summary",
+]  # fmt: skip
+WATCHED = 128  # times at which the queue and the cache are looked at; at least half of them are there
+FAILURES_MAX = 100_000  # of one simulation
 FEW = 5000  # requests up to which the plain function is as quick as loading the compiled one
-ROUTERS = ("round_robin", "least_loaded", "shared")
-_OVERLOAD = 2.0  # times that waiting in the last quarter exceeds the second, where waits are called growing
-_FULL = 1.0  # busy share of the time in which requests came
-_FEWEST = 8  # requests from which a trend is read
 
 
-class Engine(NamedTuple):
-    """What each replica may do. slots: sequences at once. cache: tokens that its cache holds. chunk: tokens
-    of one step, decoding sequences included. prefill_first: prompts run in steps of their own, before
-    decoding (else mixed into decode steps). paged: see engine.Rules."""
+class Machines(NamedTuple):
+    """What the machines did until a moment. busy, on: s that each replica ran steps and was powered. area: the
+    integral of the number of requests in the system over time, request-seconds. end: the moment, s. pending: requests
+    without a first token when the last one came. counts: how often and how many tokens. watch: (5, n) times (s),
+    requests waiting, tokens of cache in use, sequences running, replicas powered."""
 
-    slots: int
-    cache: int
-    chunk: int
-    prefill_first: bool = False
-    paged: bool = False
-
-
-class Farm(NamedTuple):
-    """The machines: equal replicas behind a router. "shared" is one queue in front of all of them. delay:
-    seconds that a first token takes beyond its queue and its steps (tokenising, the way to the client)."""
-
-    replicas: int
-    engine: Engine
-    router: str = "round_robin"
-    delay: float = 0.0
+    busy: Floats
+    on: Floats
+    area: float
+    end: float
+    pending: int
+    counts: dict[str, int]
+    watch: Floats
 
 
-class Level(NamedTuple):
-    """Service level that a good request keeps, s."""
+@dataclass(frozen=True)
+class Part:
+    """Requests that left the system, in order of arrival: `number` counts all from 0; times are s since the start,
+    NaN where a request was rejected; `replica` served it last (those that only prefill are counted first). machines:
+    what these did until now. last: nothing more comes."""
 
-    ttft: float = float("inf")
-    tpot: float = float("inf")
+    number: Ints
+    arrival: Floats
+    input: Ints
+    output: Ints
+    first: Floats
+    done: Floats
+    replica: Ints
+    machines: Machines
+    last: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +90,7 @@ class Result:
 
     busy: seconds that replicas ran steps, summed. area: the integral of the number of requests in the system
     over time, request-seconds. end: when the last request left, s. preempted: sequences that had to give up their
-    cache. watch: (4, n) times (s), requests waiting, tokens of cache in use, sequences running.
+    cache. watch: see Machines. replica: which served each request last. part: all of it.
     """
 
     requests: Requests
@@ -72,6 +102,7 @@ class Result:
     replicas: int
     preempted: int
     watch: Floats
+    part: Part
 
     @property
     def finished(self) -> Any:
@@ -85,118 +116,125 @@ def simulate(requests: Requests, farm: Farm, step: StepTable) -> Result:
     `step` gives the seconds of one step by decoding sequences, their cached tokens and prompt tokens. The same
     requests give the same result. Raises BadRequest for impossible machines or an unknown router.
     """
-    if farm.router not in ROUTERS:
-        raise BadRequest("expected round_robin, least_loaded or shared", field="router", value=farm.router)
-    if min(farm.replicas, farm.engine.slots, farm.engine.cache, farm.engine.chunk) < 1:
-        raise BadRequest("expected at least one replica, slot, cached token and token a step", field="farm")
-    count, most = len(requests), min(farm.engine.slots, max(len(requests), 1))
-    rules = engine.Rules(
-        slots=most,
-        cache=farm.engine.cache,
-        chunk=farm.engine.chunk,
-        alone=farm.engine.prefill_first,
-        paged=farm.engine.paged,
-        router=ROUTERS.index(farm.router),
-    )
-    work = engine.Work(
-        requests.arrival, requests.input.copy(), np.zeros(count, np.int64), requests.output.copy(),
-        np.full(count, np.nan), np.full(count, np.nan), np.full(count, engine.NOBODY, np.int64),
-    )  # fmt: skip
-    watch = np.zeros((4, WATCHED))
-    watch[0] = np.linspace(0.0, float(requests.arrival[-1]) if count else 0.0, WATCHED)
-    run = engine.compiled if count > FEW else engine.run
-    state = _state(farm.replicas, most)
-    area, end, gone = run(work, state, rules, step.grids(), watch)
-    busy = float(np.sum(state.busy))
-    first, done = work.first + farm.delay, work.done + farm.delay
-    inside = float(area) + farm.delay * int(np.count_nonzero(np.isfinite(done)))
-    return Result(requests, first, done, busy, inside, float(end) + farm.delay, farm.replicas, int(gone), watch)
-
-
-def _state(replicas: int, slots: int) -> engine.State:
-    """Empty replicas."""
-
-    def ints(n: int = replicas) -> Any:
-        return np.zeros(n, np.int64)
-
-    heap = (replicas, slots + 1)
-    return engine.State(
-        head=ints(replicas + 1), tail=ints(replicas + 1), length=ints(replicas + 1), fill_head=ints(),
-        fill_tail=ints(), filling=ints(), to_fill=ints(), decoding=ints(),
-        heap_step=np.zeros(heap, np.int64), heap_request=np.zeros(heap, np.int64), held=ints(), context=ints(),
-        counter=ints(), busy=np.zeros(replicas), started=np.zeros(replicas), steps=ints(),
-        each=np.zeros(replicas), taken=ints(), end=np.full(replicas, np.inf),
+    part = list(stream([requests], farm, step))[-1]
+    m = part.machines
+    return Result(
+        requests, part.first, part.done, float(np.sum(m.busy)), m.area, m.end, fronts(farm) + farm.replicas,
+        m.counts["preempted"], m.watch, part,
     )  # fmt: skip
 
 
-def summary(result: Result, level: Level | None = None) -> Mapping[str, Any]:
+def summary(result: Result, level: Level | None = None) -> dict[str, Any]:
     """The answer of `tokenworks simulate` (DESIGN.md): counts, latency statistics in s, goodput, state."""
-    level = level or Level()
-    kept = result.finished
-    arrival, output = result.requests.arrival[kept], result.requests.output[kept]
-    ttft, e2e = result.first[kept] - arrival, result.done[kept] - arrival
-    more = output > 1
-    tpot = (result.done[kept] - result.first[kept])[more] / (output[more] - 1)
-    each = np.zeros(len(ttft))
-    each[more] = tpot
-    span = result.end - float(result.requests.arrival[0]) if len(result.requests) else 0.0
-    good = int(np.count_nonzero((ttft <= level.ttft) & (each <= level.tpot)))
-    arrived, finished = len(result.requests), int(np.count_nonzero(kept))
-    return {
-        "requests": {
-            "arrived": arrived,
-            "finished": finished,
-            "rejected": arrived - finished,
-            "bad_lines": result.requests.bad_lines,
-        },
-        "ttft_s": spread(ttft),
-        "tpot_s": spread(tpot),
-        "e2e_s": spread(e2e),
-        "goodput_per_s": good / span if span > 0 else None,
-        "output_tokens_per_s": float(np.sum(output)) / span if span > 0 else None,
-        "utilisation": result.busy / (result.replicas * span) if span > 0 else None,
-        "mean_in_system": result.area / span if span > 0 else None,
-        "preempted": result.preempted,
-        "over_time": {
-            name: [float(v) for v in row]
-            for name, row in zip(("time_s", "waiting", "cache_tokens", "running"), result.watch, strict=True)
-        },
-        "state": state(result),
-    }
+    tally = Tally(level)
+    tally.add(result.part)
+    return tally.summary(result.requests.bad_lines)
 
 
-def spread(values: Floats) -> Mapping[str, float | None]:
-    """Mean and percentiles; None where there is nothing.
+def stream(batches: Iterable[Requests], farm: Farm, step: StepTable) -> Iterator[Part]:
+    """Run batches of requests, each later than the one before, through the farm; after each batch the requests that
+    have left since. Memory is that of a batch and of what is in the system. Raises BadRequest as `simulate`."""
+    check(farm)
+    yard: Farmyard | None = None
+    names, asked, seen, served = np.zeros(0, np.int64), _Asked.none(), 0, 0
+    watch = np.zeros((5, WATCHED))
+    for batch, more in _ahead(batches):
+        if yard is None:
+            yard, clock = _begin(batch, farm, step)
+        kept = np.flatnonzero(staying(yard.w))
+        asked = asked.refill(kept, batch, seen)
+        seen += len(batch)
+        yard, names = refill(yard, names, batch)
+        run = loop.compiled if more or len(batch) > FEW else loop.run
+        clock = _on(run, yard, clock._replace(upcoming=len(kept)), watch, True)
+        pending = int(np.sum(yard.s.n[[at.LENGTH, at.FILLING]]) + yard.s.counts[at.FLYING])
+        if not more:
+            clock = _on(run, yard, clock, watch, False)
+        served += int(np.count_nonzero(np.isfinite(yard.w.t[at.DONE])))
+        clock_of = Clock(*clock)._replace(area=clock.area + farm.delay * served)
+        yield _part(yard, asked, clock_of, (farm.delay, pending, watch), not more)
 
-    >>> spread(np.array([1.0, 3.0]))["mean"]
-    2.0
-    """
-    if not len(values):
-        return dict.fromkeys(("mean", "p50", "p90", "p99"))
-    p50, p90, p99 = (float(v) for v in np.percentile(values, (50, 90, 99)))
-    return {"mean": float(np.mean(values)), "p50": p50, "p90": p90, "p99": p99}
+
+def _on(run: Any, yard: Farmyard, clock: Clock, watch: Any, more: bool) -> Clock:
+    """Run on, through the rare events."""
+    clock = run(yard, clock, watch, more)
+    while clock.rare:
+        clock = run(yard, rare.rare_event(yard, clock), watch, more)
+        if yard.s.counts[at.FAILURES] > FAILURES_MAX:
+            raise BadRequest("failures come faster than requests can be served", field="failures")
+    return clock
 
 
-def state(result: Result) -> str:
-    """stable | backlogged | overloaded.
+class _Asked(NamedTuple):
+    """What the rows in memory asked for; the scheduler changes its own columns."""
 
-    Overloaded: first tokens take ever longer (the last quarter of the requests waits over twice as long as
-    the second, by more than a request takes) and the machines worked longer than requests came, so that
-    the queue has no end; or nothing could be served. Backlogged: waits grew as much, or half the last quarter
-    still waited when no more arrived, but the machines can catch up.
-    """
-    kept = result.finished
-    if not np.any(kept):
-        return "overloaded" if len(result.requests) else "stable"
-    arrival, first, done = result.requests.arrival[kept], result.first[kept], result.done[kept]
-    if len(arrival) < _FEWEST:
-        return "stable"
-    quarter = len(arrival) // 4
-    wait = first - arrival
-    early, late = float(np.mean(wait[quarter : 2 * quarter])), float(np.mean(wait[-quarter:]))
-    service = float(np.median(done - first)) + float(np.min(wait))
-    growing = late > _OVERLOAD * early and late - early > service
-    if growing and result.busy > _FULL * result.replicas * float(arrival[-1] - arrival[0]):
-        return "overloaded"
-    pending = np.count_nonzero(first[-quarter:] > arrival[-1])
-    return "backlogged" if growing or (pending > quarter / 2 and late > service) else "stable"
+    number: Ints
+    input: Ints
+    output: Ints
+
+    @staticmethod
+    def none() -> _Asked:
+        return _Asked(*(np.zeros(0, np.int64) for _ in range(3)))
+
+    def refill(self, kept: Any, batch: Requests, seen: int) -> _Asked:
+        fresh = (seen + np.arange(len(batch)), batch.input, batch.output)
+        return _Asked(*(np.concatenate([old[kept], new]) for old, new in zip(self, fresh, strict=True)))
+
+
+def _ahead(batches: Iterable[Requests]) -> Iterator[tuple[Requests, bool]]:
+    """Each batch, and whether another follows."""
+    before: Requests | None = None
+    for batch in batches:
+        if before is not None:
+            yield before, True
+        before = batch
+    if before is not None:
+        yield before, False
+
+
+def _begin(batch: Requests, farm: Farm, step: StepTable) -> tuple[Farmyard, Clock]:
+    start = float(batch.arrival[0]) if len(batch) else 0.0
+    span = float(batch.arrival[-1]) - start if len(batch) else 0.0
+    block = batch.prefixes.size if batch.prefixes else 0
+    state = empty_state(farm, start)
+    yard = Farmyard(
+        empty_work(),
+        state,
+        empty_blocks(state.t.shape[1]),
+        rules_of(farm, block),
+        policy_of(farm),
+        steps_of(farm, step),
+    )
+    every = max(2.0 * span / WATCHED, 1e-3)
+    tick = start + farm.scaling.interval if farm.scaling else float("inf")
+    return yard, Clock(start, 0.0, 0, 0, 0, 0, start, every, tick, start, False)
+
+
+def _part(f: Farmyard, asked: _Asked, clock: Clock, more: tuple[float, int, Any], last: bool) -> Part:
+    """The rows that left, or at the end all."""
+    delay, pending, watch = more
+    w, s = f.w, f.s
+    gone = np.arange(w.t.shape[1]) if last else np.flatnonzero(~staying(w))
+    arrival, first, done = w.t[:, gone]
+    first, done = first + delay, done + delay
+    machines = Machines(
+        s.t[at.BUSY].copy(), s.t[at.ON] + np.where(_powered(s), clock.now - s.t[at.SINCE], 0.0), float(clock.area),
+        float(clock.now) + delay, pending, _counts(s), watch[:, : clock.seen].copy(),
+    )  # fmt: skip
+    return Part(
+        asked.number[gone], arrival, asked.input[gone], asked.output[gone], first, done,
+        np.where(np.isfinite(done), w.n[at.REPLICA, gone], -1), machines, last,
+    )  # fmt: skip
+
+
+def _powered(s: State) -> Any:
+    mode = s.n[at.MODE, : s.t.shape[1]]
+    return (mode >= at.STARTING) & (mode <= at.DRAINING)
+
+
+def _counts(s: State) -> dict[str, int]:
+    names = {
+        "preempted": at.PREEMPTED, "requeued": at.REQUEUED, "failures": at.FAILURES, "starts": at.STARTS,
+        "prompt_tokens_computed": at.PREFILLED, "prompt_tokens_reused": at.REUSED, "tokens_made": at.MADE,
+    }  # fmt: skip
+    return {name: int(s.counts[k]) for name, k in names.items()}

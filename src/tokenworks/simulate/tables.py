@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
-from tokenworks.simulate import engine
+from tokenworks.simulate.columns import Steps
+
+if TYPE_CHECKING:
+    from tokenworks.simulate import structures
+else:
+    structures = Deferred("tokenworks.simulate.structures")  # numba takes half a second to load
 
 _PER_OCTAVE = 4  # grid points per doubling
 
@@ -24,14 +30,22 @@ class StepTable:
     base: tuple[tuple[float, ...], ...]
     slope: tuple[float, ...]
 
-    def grids(self) -> engine.Steps:
-        """The table as the scheduler reads it."""
-        return engine.Steps(*(np.array(column, dtype=float) for column in
-                              (self.batches, self.prompts, self.base, self.slope)))  # fmt: skip
-
     def __call__(self, batch: int, context: float, prompt: int) -> float:
         """Seconds of one step."""
-        return float(engine.step_time(self.grids(), batch, context, prompt))
+        return float(structures.step_time(stacked([self]), 0, batch, context, prompt))
+
+
+def stacked(tables: Sequence[StepTable]) -> Steps:
+    """The tables of several pools as the scheduler reads them, one above the other, padded to one size."""
+    sizes = np.array([(len(t.batches), len(t.prompts)) for t in tables], np.int64)
+    rows, columns = sizes.max(axis=0)
+    n = len(tables)
+    found = Steps(sizes, np.zeros((n, rows)), np.zeros((n, columns)), np.zeros((n, rows, columns)), np.zeros((n, rows)))
+    for k, table in enumerate(tables):
+        i, j = sizes[k]
+        found.batches[k, :i], found.prompts[k, :j] = table.batches, table.prompts
+        found.base[k, :i, :j], found.slope[k, :i] = table.base, table.slope
+    return found
 
 
 def tabulate(function: Callable[[Any, Any, Any], Any], batch_max: int, chunk: int, context: float) -> StepTable:

@@ -108,7 +108,7 @@ def _cluster(plan: Plan, missing: list[int], client: Any, completed: Any) -> Ite
 
 def query(folder: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Ask the finished shards in SQL: heads and rows of the answer, over a table `sweep`. No file is reachable from
-    the query. Raises BadRequest where it is not SQL or there is nothing to ask."""
+    the query. Raises BadRequest where it is not SQL, not one SELECT, or there is nothing to ask."""
     paths = sorted(str(p) for p in (folder / SHARDS).glob("part-*.parquet"))
     if not paths:
         raise BadRequest("holds no finished shard", field=str(folder))
@@ -117,6 +117,8 @@ def query(folder: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         connection.execute("CREATE TABLE sweep AS SELECT * FROM read_parquet(?) ORDER BY cell, make, draw", [paths])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
+        if [each.type for each in connection.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
+            raise BadRequest("is not one question (SELECT): '{value}'", field="--sql", value=sql)
         found = connection.execute(sql)
         heads = [column[0] for column in found.description or ()]
         return heads, found.fetchall()

@@ -16,6 +16,7 @@ from tokenworks.perf.serving import (
     Steady,
     at_concurrency,
     disaggregated,
+    fixed_delay,
     max_throughput,
     mixed_step,
     places,
@@ -184,7 +185,7 @@ def _most(group: Group) -> Figures:
 
 def _concurrency(group: Group) -> Figures:
     load = np.maximum(group.value / group.copies, 1.0)
-    state = at_concurrency(group.pools.decode, group.lengths, load)
+    state = at_concurrency(group.pools.decode, group.lengths, load, batch_max=group.batch_max)
     busy = np.minimum(group.copies, group.value)  # copies without a request stand idle
     return _steady(group, state, state.tokens * busy / group.chips)
 
@@ -237,7 +238,7 @@ def _static(group: Group) -> Figures:
         "output_tokens_per_s_per_chip": batch * lengths.output / whole_run * share,
         "itl_ms": gap * MS,
         "tpot_ms": gap * MS,
-        "ttft_ms": (first + replica.constants.ttft_fixed) * MS,
+        "ttft_ms": (first + fixed_delay(replica)) * MS,
         "prefill_tokens_per_s_per_chip": batch * lengths.input / first * share,
         "batch": batch,
         "capacity": held,
@@ -245,9 +246,10 @@ def _static(group: Group) -> Figures:
 
 
 def _pools(group: Group) -> Figures:
-    full = group.pools.decode_workers * places(group.pools.decode, group.lengths)
+    held = np.minimum(places(group.pools.decode, group.lengths), group.batch_max)
+    full = group.pools.decode_workers * held
     load = np.maximum(np.where(np.isnan(group.value), full, group.value), 1.0)
-    state = disaggregated(group.pools, group.lengths, load)
+    state = disaggregated(group.pools, group.lengths, load, batch_max=group.batch_max)
     return _steady(group, state, state.tokens / group.chips)
 
 

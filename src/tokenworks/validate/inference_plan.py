@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -101,7 +102,29 @@ def _pools(run: Run, said: Mapping[str, object], assumed: Assumed) -> Job:
     if None in counts:
         counts = _matched(first, last, run)
         assumed.take("disaggregated.workers", counts, text("pools of equal rate"))
+    elif run.batch_powers and math.isinf(run.batch_max) and run.kind == "concurrency":
+        limit = overfilled((run.value or 1.0) / (counts[1] or 1) / float(plans[1].dp))
+        if limit is not None:
+            said_limit = int(limit * float(plans[1].dp))
+            assumed.take("max_batch_size", said_limit, text("the load was chosen to overfill a limit in powers of two"))
+            run = replace(run, batch_max=limit)
     return Job(run, plans[1], plans[0], (float(counts[0] or 1), float(counts[1] or 1)))
+
+
+def overfilled(each: float) -> float | None:
+    """The batch limit of a decode rank that `each` requests in flight per rank overfill; None where none shows.
+
+    Decode workers of engines that compile their steps for a greatest batch have one that is a power of two. Loads
+    are swept by doubling, from 1 or 3 per rank; a load that no such sweep gives was put a little above the limit, so
+    that the batch stays full: its limit is the power of two below.
+
+    >>> overfilled(9.0), overfilled(21.0), overfilled(12.0), overfilled(64.0)
+    (8.0, 16.0, None, None)
+    """
+    if each <= 1.0:
+        return None
+    below = 2.0 ** math.floor(math.log2(each))
+    return None if each in (below, 1.5 * below) else below
 
 
 def _matched(first: Replica, last: Replica, run: Run) -> list[int | None]:

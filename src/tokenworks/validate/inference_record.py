@@ -16,7 +16,7 @@ from tokenworks.catalog import resolve
 from tokenworks.errors import BadRequest, UnknownFact, not_allowed
 from tokenworks.language import Text, text
 from tokenworks.perf.serving import Lengths, Replica
-from tokenworks.perf.serving_constants import ServingConstants, engine_family, watts_per_teraflop
+from tokenworks.perf.serving_constants import ServingConstants, engine_family, release_of, watts_per_teraflop
 from tokenworks.perf.serving_plan import ServingPlan
 from tokenworks.records import Chip, Hardware, World
 from tokenworks.workload import Architecture
@@ -55,6 +55,7 @@ class Run:
 
     replica: Replica
     engine: str
+    release: str
     planned: bool
     width: int | None
     chips: int | None
@@ -66,6 +67,7 @@ class Run:
     batch_max: float
     prefill_only: bool
     decode_only: bool
+    batch_powers: bool = False  # the engine's decode workers have a batch limit that is a power of two
     hidden_drafts: bool = False  # speculation that nobody recorded: its gain is a constant of the calibration
 
 
@@ -121,15 +123,16 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     chip = find_chip(world, box)
     arch = model(record, world)
     engine = words(record, "engine") or assumed.take("engine", "vllm", text("the engine most used"))
-    hardware = describe(chip, box)
+    hardware, release = describe(chip, box), release_of(words(record, "engine_version"))
     constants = ServingConstants.from_calibration(
         world.calibration["serving"],
         hardware.generation,
         hardware.vendor,
         engine,
         power=watts_per_teraflop(hardware),
+        release=release,
     )
-    weights = precision(record, arch, hardware, assumed)
+    weights = precision(record, arch, world, assumed)
     kv = cache_precision(record, weights, assumed)
     chips = whole(box, "n_chips")
     split = record.get("parallelism")
@@ -145,6 +148,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
     return Run(
         replica=Replica(arch, hardware, plan, constants),
         engine=engine,
+        release=release,
         planned=split is not None and not free,
         width=int(plan.chips) if free else None,
         chips=chips,
@@ -156,6 +160,7 @@ def read(record: Mapping[str, Any], world: World, assumed: Assumed) -> Run:
         batch_max=number(record, "max_batch_size") or number(load, "max_num_seqs") or math.inf,
         prefill_only=record.get("prefill_only") is True,
         decode_only=record.get("decode_only") is True,
+        batch_powers=bool(_habits(world, engine).get("batch_powers")),
         hidden_drafts=hidden,
     )
 
@@ -165,13 +170,18 @@ def _split_open(record: Mapping[str, Any], arch: Architecture, engine: str, plan
     known, but not whether attention and experts were split or spread over them. Engines from before they
     could spread attention are taken as recorded."""
     kind, split = mapping(record, "load").get("kind"), mapping(record, "parallelism")
-    since = world.calibration["serving"]["engines"].get(engine_family(engine), {}).get("spreads_since")
+    since = _habits(world, engine).get("spreads_since")
     version = re.match(r"\d+\.\d+", words(record, "engine_version") or "")
     if since is None or version is None or float(version[0]) < since:
         return False
     mixture = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
     several = int(plan.chips) > 1 and int(plan.pp) == 1 and int(plan.dp) == 1
     return kind == "max_throughput" and mixture and several and split.get("ep") is None
+
+
+def _habits(world: World, engine: str) -> Mapping[str, Any]:
+    """What the calibration says of an engine's family."""
+    return dict(world.calibration["serving"]["engines"].get(engine_family(engine), {}))
 
 
 def find_chip(world: World, box: Mapping[str, Any]) -> Chip | None:
@@ -244,14 +254,17 @@ def model(record: Mapping[str, Any], world: World) -> Architecture:
     return workload.read(found.config, found.id)
 
 
-def precision(record: Mapping[str, Any], arch: Architecture, hardware: Hardware, assumed: Assumed) -> str:
-    """Precision of the weights; absent: that of the published checkpoint."""
+def precision(record: Mapping[str, Any], arch: Architecture, world: World, assumed: Assumed) -> str:
+    """Precision of the weights; absent: that of the published checkpoint. 8-bit floats of makers
+    that publish checkpoints scaled by block (`block_scaled` of the calibration) are taken as such."""
     given = words(record, "weight_precision")
     if given is None:
         return str(assumed.take("weight_precision", arch.weight_precision, text("that of the published checkpoint")))
     if given.casefold() not in _PRECISIONS:
         raise not_allowed("weight_precision", given, _PRECISIONS)
-    return _PRECISIONS[given.casefold()]
+    found = _PRECISIONS[given.casefold()]
+    maker = (words(record, "model") or "").partition("/")[0].casefold() if isinstance(record.get("model"), str) else ""
+    return "fp8_block" if found == "fp8" and maker in world.calibration["serving"]["block_scaled"] else found
 
 
 def cache_precision(record: Mapping[str, Any], weights: str, assumed: Assumed) -> str:

@@ -132,7 +132,7 @@ def _columns(samples: Sequence[Sample], calibrations: Sequence[Mapping[str, Any]
     found = {name: np.full((len(calibrations), len(samples)), np.nan) for name in names}
     kinds = [_kind(s.job) for s in samples]
     table = {
-        kind: [ServingConstants.from_calibration(c, *kind[:3], power=kind[3]) for c in calibrations]
+        kind: [ServingConstants.from_calibration(c, *kind[:3], power=kind[3], release=kind[4]) for c in calibrations]
         for kind in dict.fromkeys(kinds)
     }
     for rows in grouped([s.job for s in samples]):
@@ -151,9 +151,9 @@ def _columns(samples: Sequence[Sample], calibrations: Sequence[Mapping[str, Any]
     return found
 
 
-def _kind(job: Job) -> tuple[str, str, str, float | None]:
+def _kind(job: Job) -> tuple[str, str, str, float | None, str]:
     hardware = job.run.replica.hardware
-    return hardware.generation, hardware.vendor, job.run.engine, watts_per_teraflop(hardware)
+    return hardware.generation, hardware.vendor, job.run.engine, watts_per_teraflop(hardware), job.run.release
 
 
 def residuals(samples: Sequence[Sample], calibration: Mapping[str, Any]) -> dict[str, Floats]:

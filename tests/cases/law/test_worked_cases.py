@@ -56,6 +56,8 @@ def test_text_and_enforcement_are_told_apart(answers: dict[str, dict]) -> None:
         {"id": "x", "chip": "H100", "destination": "CN", "date": "2024-01-01", "qty": float("inf")},
         {"id": "x", "chip": "H100", "destination": "CN", "date": "2019-01-01"},
         {"id": "x", "chip": "H100", "destination": "CN", "date": "2024-01-01", "end_user": "me"},
+        {"id": "x", "chip": "H100", "destination": "CN", "date": "2024-01-01", "end_use": "super computing"},
+        {"id": "x", "chip": "H100", "destination": "CN", "date": "2024-01-01", "exporter": "NVIDAI"},
     ],
 )  # fmt: skip
 def test_a_malformed_case_has_an_error_of_its_own(case: object, world: World) -> None:
@@ -63,3 +65,15 @@ def test_a_malformed_case_has_an_error_of_its_own(case: object, world: World) ->
     answers = law.answer_file({"cases": [case, good]}, world, finder(world))["verdicts"]
     assert answers[0]["error"]["message"]
     assert answers[1]["licence"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "close"), [("end_use", "suprcomputer", "supercomputer"), ("exporter", "Nvidai", "NVIDIA")]
+)
+def test_what_a_closed_list_does_not_hold_is_refused_with_the_nearest(
+    field: str, value: str, close: str, world: World
+) -> None:
+    case = {"id": "x", "chip": "H100", "destination": "CN", "date": "2024-01-01", field: value}
+    error = law.answer_file({"cases": [case]}, world, finder(world))["verdicts"][0]["error"]
+    assert error["field"] == field
+    assert all(word in error["message"] for word in (value, close, "allowed", "unknown"))

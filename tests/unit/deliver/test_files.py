@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import io
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from tokenworks import files, workload
 from tokenworks.catalog import Catalog
-from tokenworks.deliver import launch, sheets
+from tokenworks.deliver import bill_law, launch, sheets
 from tokenworks.deliver.network import svg
 from tokenworks.errors import BadRequest, Defect
 from tokenworks.language import Translator
@@ -64,7 +65,8 @@ def test_a_file_that_says_something_else_is_a_defect(design: dict[str, Any], dee
 
 
 def test_the_serving_line_divides_the_batch_over_its_engines(examples: dict[str, Quote], facts: Catalog) -> None:
-    serving = examples["serve-deepseek-r1-in-taipei"].content["designs"][0]
+    designs = examples["serve-deepseek-r1-in-taipei"].content["designs"]
+    serving = next(d for d in designs if d["pools"] is None)
     arch = workload.read(facts.models["deepseek-r1"].config, "deepseek-r1")
     content = launch.files(serving, arch)["serve.sh"]
     slots = int(content.split("--max-num-seqs ")[1].split()[0])
@@ -72,11 +74,24 @@ def test_the_serving_line_divides_the_batch_over_its_engines(examples: dict[str,
     assert (slots - 1) * serving["parallelism"]["dp"] < serving["job"]["batch"]
 
 
+def test_separate_pools_have_a_line_for_each_pool(examples: dict[str, Quote], facts: Catalog) -> None:
+    serving = next(d for d in examples["serve-deepseek-r1-in-taipei"].content["designs"] if d["pools"])
+    made = launch.files(serving, workload.read(facts.models["deepseek-r1"].config, "deepseek-r1"))
+    assert set(made) == {"serve-prefill.sh", "serve-decode.sh"}
+    for role, pool in serving["pools"].items():
+        said = launch.read_back("serve.sh", made[f"serve-{role}.sh"])
+        assert [said[k] for k in ("tp", "pp", "dp")] == [pool[k] for k in ("tp", "pp", "dp")]
+        assert said["chips"] * pool["replicas"] == pool["chips"]
+        assert ("--speculative-config" in made[f"serve-{role}.sh"]) == (role == "decode" and serving["draft"] > 0)
+
+
 @settings(deadline=None)
 @given(st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\0"]), st.text(alphabet="ABC()1'\"|!", max_size=20))
 def test_no_text_becomes_a_formula(start: str, rest: str) -> None:
     line = {"item": start + rest, "quantity": 1, "unit_price_usd": -5.0, "low": None, "high": None,
-            "source": start + rest, "assumed": False}  # fmt: skip
+            "source": start + rest, "assumed": False,
+            "law": {"part": "equipment", "standing": "apart", "verdict": "unknown", "review_policy": None,
+                    "exception": None, "eccn": None, "citations": [start + rest]}}  # fmt: skip
     bill = {"bill": [line]}
     for row in sheets.rows(bill, SAY):
         assert not any(isinstance(cell, str) and cell.startswith(sheets.DANGEROUS) for cell in row)
@@ -85,6 +100,25 @@ def test_no_text_becomes_a_formula(start: str, rest: str) -> None:
         cells = [cell for row in book.active.iter_rows() for cell in row]
         assert all(cell.data_type != "f" for cell in cells)
         assert book.active["C2"].value == -5.0
+
+
+def test_each_line_of_the_bill_says_what_the_law_says_of_it(design: dict[str, Any]) -> None:
+    """In the workbook, in the CSV, and in few lines of the text: chip, server, memory, the rest."""
+    answers = [bill_law.said(line, SAY) for line in design["bill"]]
+    assert [bool(a) for a in answers] == [line["law"] is not None for line in design["bill"]]
+    book = openpyxl.load_workbook(io.BytesIO(sheets.as_xlsx(design, SAY))).active
+    assert book["I1"].value == "law"
+    assert [book.cell(2 + n, 9).value or "" for n in range(len(answers))] == answers
+    table = next(csv.DictReader(io.StringIO(sheets.as_csv(design, SAY))))
+    assert table["law"] == answers[0]
+    assert table["citation"].split("; ") == [x for c in design["bill"][0]["law"]["citations"] for x in c.split("; ")]
+    few = bill_law.rows(design, SAY)
+    assert {row[0] for row in few} == {"server", "chip", "memory in the chip's package", "equipment without an AI chip"}
+    assert len(few) < len(design["bill"]) + 2
+    switches = [line["item"] for line in design["bill"] if (line["law"] or {}).get("part") == "equipment"]
+    assert switches
+    assert ", ".join(dict.fromkeys(switches)) in {row[1] for row in few}
+    assert answers[0] in {row[3] for row in few}
 
 
 def test_the_drawing_is_a_picture_with_a_name(design: dict[str, Any]) -> None:

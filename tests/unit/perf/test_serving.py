@@ -15,7 +15,7 @@ from tokenworks.perf.serving import Lengths, Pools, Replica
 from tokenworks.perf.serving_constants import ServingConstants, engine_family
 from tokenworks.perf.serving_memory import cache_per_sequence, capacity, memory_parts, weights_per_chip
 from tokenworks.perf.serving_plan import ServingPlan, arithmetic, layer_works
-from tokenworks.perf.serving_step import BOUNDS, Load
+from tokenworks.perf.serving_step import BOUNDS, Load, launch_time
 from tokenworks.records import Hardware
 from tokenworks.workload import Architecture, Attention, FeedForward, Layer
 
@@ -86,6 +86,16 @@ def test_eager_costs_per_layer() -> None:
     assert float(gap) == pytest.approx(80 * 0.6e-3)
 
 
+def test_a_release_has_habits_of_its_own() -> None:
+    habits = {**CALIBRATION["engines"]["vllm"], "releases": {"v0_9": {"ttft_prefill": 3.0}}}
+    own = {**CALIBRATION, "engines": {**CALIBRATION["engines"], "vllm": habits}}
+    old, new = (
+        ServingConstants.from_calibration(own, "hopper", "NVIDIA", "vllm", release=r) for r in ("v0_9", "v0_10")
+    )
+    assert (old.ttft_prefill, new.ttft_prefill) == (3.0, constants().ttft_prefill)
+    assert replace(old, ttft_prefill=new.ttft_prefill) == new
+
+
 def test_a_missing_constant_is_our_defect() -> None:
     broken = {**CALIBRATION, "base": {k: v for k, v in CALIBRATION["base"].items() if k != "link"}}
     with pytest.raises(Defect):
@@ -148,6 +158,21 @@ def test_parts_sum_to_the_step() -> None:
     assert float(sum(got.parts.values())) == pytest.approx(float(got.time))
     assert set(got.resources) == set(BOUNDS)
     assert {"experts", "network", "launch", "host", "head", "attention"} <= set(got.parts)
+
+
+def test_scales_found_on_the_way_take_launches() -> None:
+    """Two products of the mixer and two of the FFN in each of 80 layers; none in 16 bits or with a fixed scale."""
+    k = constants()
+    plain, fixed, scaled = (launch_time(LLAMA_70B, H100, ServingPlan(8, weights=w), k) for w in _WEIGHTS)
+    assert float(plain) == float(fixed) == pytest.approx(80 * k.launch_layer)
+    assert float(scaled - fixed) == pytest.approx(80 * 4 * k.launch_quantise_8)
+    for arch, weights in ((LLAMA_70B, "fp8_block"), (DEEPSEEK, "fp8_block"), (DEEPSEEK, "nvfp4"), (HYBRID, "fp8")):
+        plan = ServingPlan(tp=8, weights=weights)
+        parts = serving.decode_step(arch, H100, plan, 4, 100, k).parts
+        assert float(parts["launch"]) == pytest.approx(float(launch_time(arch, H100, plan, k)))
+
+
+_WEIGHTS = ("bf16", "fp8", "fp8_block")
 
 
 def test_bound_changes_with_the_batch() -> None:
@@ -282,6 +307,26 @@ def test_too_few_prefill_workers_delay_the_first_token() -> None:
     lengths = Lengths(8000, 100)
     ttft = serving.disaggregated(Pools(replica(), replica(), np.array([1.0, 2.0, 8.0]), 4.0), lengths, 128.0).ttft
     assert ttft[0] > ttft[1] > ttft[2]
+
+
+def test_behind_a_full_pool_a_request_waits_what_is_left_of_a_cycle() -> None:
+    """C requests go round no faster than the slowest pool turns them out (Denning and Buzen 1978)."""
+    lengths, many = Lengths(8000, 100), 512.0
+    late = serving.disaggregated(Pools(replica(), replica(), 1.0, 4.0), lengths, many)
+    least = many * float(serving.prompt_time(replica(), 8000))
+    assert least <= float(late.ttft) + 100 * float(late.tpot) <= 1.15 * least
+    pools = Pools(replica(), replica(), 8.0, 2.0)
+    free, full = (serving.disaggregated(pools, Lengths(100, 1000), 48.0, batch_max=b) for b in (np.inf, 16.0))
+    assert float(full.batch) == pytest.approx(16.0, rel=1e-3)
+    assert float(full.ttft) == pytest.approx(0.5 * 1000 * float(full.tpot), rel=0.05)
+    assert float(full.tpot) < float(free.tpot)
+
+
+def test_a_batch_limit_queues_like_a_full_cache() -> None:
+    state = serving.at_concurrency(replica(), Lengths(100, 1000), 48.0, batch_max=np.array([16.0, np.inf]))
+    assert float(state.batch[0]) == pytest.approx(16.0, rel=1e-3)
+    assert float(state.ttft[0]) == pytest.approx(2.0 * 1000 * float(state.tpot[0]), rel=0.05)
+    assert state.ttft[1] < 0.1 * state.ttft[0]
 
 
 def test_a_published_series_is_met() -> None:

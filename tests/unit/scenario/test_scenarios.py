@@ -95,9 +95,11 @@ def test_scenarios_stack_in_order(facts: Catalog) -> None:
 def test_a_change_holds_on_its_days_only(facts: Catalog) -> None:
     shares = [
         scenario.applied(world(facts, day), ["npt-exit-japan"]).sites["JP"].get("mix_nuclear")
-        for day in ("2026-03-31", "2026-06-01", "2027-06-01")
+        for day in ("2026-03-31", "2026-06-01", "2027-02-01", "2027-11-01")
     ]
-    assert shares == [0.076, pytest.approx(0.038), 0.0]
+    assert shares[:2] == [0.076, 0.076]  # until the fuel in the country is burnt
+    assert 0.0 < shares[2] < 0.076
+    assert shares[3] == 0.0
 
 
 def test_python_face() -> None:
@@ -137,10 +139,62 @@ def test_two_changes_of_one_thing_on_different_days_are_no_contradiction() -> No
     assert len(scenario.read({"changes": rows}, "mine").changes) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"price": "nvidia-*/purchase", "scale": 0.7}, {"price": "*-h100-sxm/purchase", "scale": 0.5}),
+        ({"price": "*/purchase", "scale": 0.7, "only": {"vendor": "NVIDIA"}},
+         {"price": "*/purchase", "scale": 0.5, "only": {"country": "US"}}),
+        ({"fact": "sites/J*/pue", "value": 1.2}, {"fact": "sites/*P/pue", "value": 1.3}),
+        ({"rule": "letters/letters/L4-*", "set": {"policy": "presumption_of_denial"}},
+         {"rule": "letters/*/L4-grants", "set": {"policy": "case_by_case"}}),
+    ],
+)  # fmt: skip
+def test_changes_that_come_down_to_the_same_thing_are_refused(facts: Catalog, first: dict, second: dict) -> None:
+    rows = [{**row, "source": "ours", "assumed": True} for row in (first, second)]
+    one = scenario.read({"changes": rows[:1]}, "mine")
+    assert scenario.differences(world(facts, "2025-06-01"), one)
+    both = scenario.read({"changes": rows}, "mine")
+    with pytest.raises(BadRequest, match=r"the same as mine\.changes\.0 on the same days") as raised:
+        scenario.apply(world(facts, "2025-06-01"), both)
+    assert raised.value.field == "mine.changes.1"
+
+
+def test_the_same_thing_may_change_again_later(facts: Catalog) -> None:
+    rows = [
+        {"fact": "sites/J*/pue", "value": 1.2, "to": "2025-12-31", "source": "ours"},
+        {"fact": "sites/*P/pue", "value": 1.3, "from": "2026-01-01", "source": "ours"},
+    ]
+    own = scenario.read({"changes": rows}, "mine")
+    found = [scenario.apply(world(facts, day), own).sites["JP"].get("pue") for day in ("2025-06-01", "2026-06-01")]
+    assert found == [1.2, 1.3]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"fact": "sites/JP/carbon_intensity", "value": "little"},
+        {"fact": "sites/JP/npt_party", "scale": 2},
+        {"price": "nvidia-h20/purchase", "value": "cheap"},
+        {"market": "supply/nvidia-h20", "value": "plenty"},
+    ],
+)
+def test_what_is_a_number_stays_one(facts: Catalog, row: dict) -> None:
+    own = scenario.read({"changes": [{**row, "source": "ours"}]}, "mine")
+    with pytest.raises(BadRequest, match="expected a number"):
+        scenario.apply(world(facts, "2025-06-01"), own)
+
+
+def test_a_misspelt_fact_is_refused_with_the_nearest(facts: Catalog) -> None:
+    own = scenario.read({"changes": [{"fact": "sites/JP/carbon_intensty", "value": 1e-8, "source": "s"}]}, "mine")
+    with pytest.raises(BadRequest, match="carbon_intensity"):
+        scenario.apply(world(facts, "2025-06-01"), own)
+
+
 @pytest.mark.parametrize("path", ["sites/XX/carbon_intensity", "chips/none-*/memory", "sites/JP/nothing"])
 def test_unknown_facts_are_refused(facts: Catalog, path: str) -> None:
     own = scenario.read({"changes": [{"fact": path, "scale": 2, "source": "s"}]}, "mine")
-    with pytest.raises(BadRequest, match="names nothing"):
+    with pytest.raises(BadRequest, match=r"names nothing|has a fact"):
         scenario.apply(world(facts, "2025-06-01"), own)
 
 

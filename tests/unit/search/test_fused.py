@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tokenworks import catalog
+from tokenworks import catalog, cost
 from tokenworks.app.kernels import compiler
 from tokenworks.catalog import Catalog
 from tokenworks.errors import Defect
 from tokenworks.quote.request import read_request
 from tokenworks.quote.story import problems, resolved
-from tokenworks.search import Found, fused, search, shared, training
+from tokenworks.search import Found, fused, nest, search, shared, training
 from tokenworks.search.choose import front, preference
-from tokenworks.search.problem import Problem
+from tokenworks.search.problem import Problem, State
 from tokenworks.search.trace import Symbol, Trace
 
 
@@ -46,52 +46,36 @@ def points(found: Found) -> list[tuple[float, ...]]:
 @pytest.mark.parametrize("model", ["llama-3.1-8b", "qwen3-30b-a3b"])
 @pytest.mark.parametrize("chip", ["h100", "mi300x", "ascend-910b", "tpu-v5p"])
 def test_scalar_equals_vector(facts: Catalog, model: str, chip: str) -> None:
-    """Memory, time, energy, cost of ownership and rent of single designs to 1e-9 of the columns'."""
+    """Memory, time, energy, cost of ownership and rent of every design to 1e-9 of the columns'."""
     problem = asked(facts, model=model, limits={"chips": [chip]})
-    seen: list[Any] = []
-
-    def keeping(source: str) -> Callable[..., None]:
-        function = interpreted(source)
-
-        def run(p: Any, x: Any, i: Any, out: Any, *tables: Any) -> None:
-            some = np.linspace(0, out.shape[1] - 1, 200).astype(int)
-            part = np.empty((out.shape[0], len(some)))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                function(p, x[:, some], i[:, some], part, *tables)
-            out[:] = np.inf
-            seen.append((some, part))
-
-        return run
-
-    for block in training.blocks(problem, exhaustive=True):
-        state = block()
-        seen.clear()
-        fused.scorer(keeping).score(state)
-        whole = shared.wire(state)
-        n = len(state.designs)
-        for k, over in enumerate((1, 2, 4)):
-            rows, scored = seen[k]
-            d = whole.designs.take(whole.designs["oversubscription"] == over)
-            at = {tuple(r): j for j, r in enumerate(_keys(d))}
-            there = [(j, at[key]) for j, key in enumerate(_keys(state.designs.take(rows))) if key in at]
-            if not there:
-                continue
-            mine, theirs = (np.array(x) for x in zip(*there, strict=True))
-            part = whole.__class__(problem, d.take(theirs), verdicts=whole.verdicts)
-            part = shared.power(training.time(training.fit(shared.judge_all(part))))
-            if len(part.designs) < len(theirs):
-                continue  # a limit cut some: the other sizes have been compared
-            bought, owned = shared.owning(part)
-            for name, column in (("memory", part.designs["memory_needed"]), ("time", part.designs["time"]),
-                                 ("energy", part.designs["energy"]), ("owned", owned.total)):  # fmt: skip
-                np.testing.assert_allclose(scored[fused.RESULTS.index(name)][mine], column, rtol=1e-9)
-            assert bought is not None
-        assert n
-
-
-def _keys(d: Any) -> list[tuple[int, ...]]:
-    names = ("chips", "tp", "pp", "vpp", "cp", "ep", "micro_batch", "recompute", "zero")
-    return [tuple(row) for row in np.stack([d[n] for n in names], axis=1).tolist()]
+    blocks = 0
+    for state, index, precision, sizes in training.parts(problem, exhaustive=True):
+        block, offer = (index, precision), problem.offers[index]
+        full = fused.spanned(training.shape_of(problem, offer), sizes.tried).space
+        assert full is not None
+        source, run = fused.prepared(state, block, full, fused.grounded(state, index, sizes.tried))
+        gates = run.gates.copy()
+        for name, value in (("excluded", -1), ("powered", 1), ("buy", 1), ("rent", 1)):
+            gates[:, :, nest.GATES.index(name)] = value  # no limit cuts anything, and all are equally good:
+        run = run._replace(caps=np.full(4, np.inf), first=np.zeros(3), gates=gates)  # everything is handed back
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = run.through(interpreted(source), 1 << 18)
+        assert found is not None
+        rows, values = found
+        assert len(rows) == run.counts[0]
+        some = np.linspace(0, len(rows) - 1, 5000).astype(int)
+        designs = fused.designs_of(run, rows[some], block)
+        part = State(problem, designs, verdicts=state.verdicts, exhaustive=True, dead=np.zeros(len(some), np.bool_))
+        part = shared.power(training.time(training.fit(shared.judge_all(shared.wire(part)))))
+        _, owned = shared.owning(part)
+        rent = cost.renting(designs["chips"].astype(float), shared.rent(problem, offer), part.designs["time"])
+        for name, column in (("memory", part.designs["memory_needed"]), ("time", part.designs["time"]),
+                             ("energy", part.designs["energy"]), ("owned", owned.total), ("rent", rent)):  # fmt: skip
+            place = nest.RESULTS.index(name)
+            np.testing.assert_allclose(values[some, place], column, rtol=1e-9)
+            assert run.least[place] == values[:, place].min() or np.isnan(values[:, place]).all()
+        blocks += 1
+    assert blocks
 
 
 def _same(problem: Problem, compile_: Callable[[str], Callable[..., None]]) -> None:
@@ -99,9 +83,8 @@ def _same(problem: Problem, compile_: Callable[[str], Callable[..., None]]) -> N
     compiled = search(problem, exhaustive=True, score=fused.scorer(compile_))
     assert points(compiled) == points(columns) == points(bounded)
     a, b = compiled.state, columns.state
-    assert (a.spanned, a.scored) == (b.spanned, b.scored)
-    ways = ("has no known rent", "is not sold, only rented", "costs more than the budget")  # of designs that are left
-    assert {k: n for k, n in a.cut.items() if k not in ways} == {k: n for k, n in b.cut.items() if k not in ways}
+    assert (a.spanned, a.scored, a.cut, a.beaten) == (b.spanned, b.scored, b.cut, b.beaten)
+    assert points(compiled) or not len(b.designs)
 
 
 CASES: tuple[Mapping[str, Any], ...] = (
@@ -128,15 +111,18 @@ def test_compiled_for_real(facts: Catalog, tmp_path: Path) -> None:
     assert list(tmp_path.glob("score_*.py"))
 
 
-def test_a_trace_writes_each_thing_once_and_refuses_branches() -> None:
-    t = Trace()
-    a, b = t.column("a"), t.gathered("b", "k")
-    c = np.where(a * b > 3.0, np.maximum(a, b), (a + b) ** 4.0) + (a * b)
-    function = interpreted(t.source({"c": c}))
-    out, x = np.empty((1, 2)), np.array([[1.0, 4.0]])
-    function(np.array(t.parameters), x, np.array([[1, 0]], np.int32), out, np.array([5.0, 2.0]))
-    assert out[0].tolist() == [max(1.0, 2.0) ** 0 * (1.0 + 2.0) ** 4 + 2.0, 5.0 + 20.0]
+def test_a_trace_writes_each_thing_once_as_far_out_as_it_can_and_refuses_branches() -> None:
+    t = Trace(("j", "k"))
+    a, b = t.axis("j"), t.gathered("b", ("k",))
+    twice = a * 2.0
+    c = np.where(a * b > 3.0, np.maximum(a, b), (a + b) ** 4.0) + (a * b) + twice
+    inside = {2: [f"out[i0, i1] = {t.written(c)}"]}
+    source = "\n".join(["import math", "def score(P, A0, A1, T0, out):", *t.loops(inside)])
+    out = np.empty((2, 2))
+    interpreted(source)(np.array(t.parameters), np.array([1.0, 4.0]), np.zeros(2), np.array([5.0, 2.0]), out)
+    assert out.tolist() == [[5.0 + 5.0 + 2.0, 3.0**4 + 2.0 + 2.0], [5.0 + 20.0 + 8.0, 4.0 + 8.0 + 8.0]]
     assert sum("v0 * v1" in line for line in t.lines) == 1
+    assert t.levels[twice.place] == 1  # worked out before the inner loop
     with pytest.raises(Defect):
         bool(a > b)
     with pytest.raises(Defect):

@@ -65,7 +65,16 @@ def test_a_sweep_answers_every_cell_and_is_asked_in_sql(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT nonsense", "COPY sweep TO '/tmp/x.csv'", "SELECT * FROM read_csv('/etc/passwd')"]
+    "sql",
+    [
+        "SELECT nonsense",
+        "COPY sweep TO '/tmp/x.csv'",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "DROP TABLE sweep",
+        "SELECT 1; SELECT 2",
+        "",
+        "not SQL",
+    ],
 )
 def test_a_query_reaches_no_file(tmp_path: Path, sql: str) -> None:
     plan = read_plan(plan_file(tmp_path, "1 MW"))

@@ -122,6 +122,38 @@ def test_separate_pools(world: World) -> None:
     assert "disaggregated.workers" in {a["field"] for a in guessed["assumed"]}
 
 
+POOLS = {
+    "prefill_workers": 1, "decode_workers": 4,
+    "prefill": {"tp": 1, "attention_dp": 4}, "decode": {"tp": 8, "attention_dp": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("engine", "inside", "more", "limit"),
+    [("trtllm", 36, {}, 8), ("trtllm", 48, {}, None), ("trtllm", 64, {}, None), ("vllm", 36, {}, None),
+     ("trtllm", 36, {"max_batch_size": 16}, None)],
+)  # fmt: skip
+def test_a_load_above_a_power_of_two_overfills_the_limit(
+    world: World, engine: str, inside: int, more: dict[str, Any], limit: int | None
+) -> None:
+    load = {"kind": "concurrency", "value": inside}
+    run = record(engine=engine, disaggregated=POOLS, parallelism=None, hardware={"chip": "H100"}, load=load, **more)
+    answer = predict(run, world)
+    assumed = {a["field"]: a["value"] for a in answer["assumed"]}
+    assert assumed.get("max_batch_size") == limit
+    wait = value(answer, "ttft_ms") / (value(answer, "tpot_ms") * 500)
+    assert (wait >= 0.125) == (limit is not None)
+
+
+def test_8_bit_checkpoints_scaled_by_block_are_told_by_their_maker(world: World) -> None:
+    ours = record(weight_precision="fp8", model="Qwen/Qwen3-32B", model_key="Qwen3-32B", kv_precision="bf16")
+    given = predict(ours, world)
+    said = predict({**ours, "weight_precision": "fp8_block"}, world)
+    assert given["metrics"] == said["metrics"]
+    plain = {**ours, "model": "Qwen3-32B"}
+    assert value(given, "tpot_ms") > value(predict(plain, world), "tpot_ms")
+
+
 def test_prefill_and_decode_alone(world: World) -> None:
     first = predict(record(load={"kind": "batch", "value": 4}, prefill_only=True), world)
     assert set(first["metrics"]) == {"ttft_ms", "prefill_tokens_per_s_per_chip"}
