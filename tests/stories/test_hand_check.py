@@ -9,20 +9,20 @@ from tokenworks.records import Quote
 
 def test_the_hand_check_holds(examples: dict[str, Quote]) -> None:
     designs = examples["train-deepseek-v3-in-abu-dhabi"].content["designs"]
-    d = next(x for x in designs if x["system"] == "hgx-h100-8" and x["chips"] == 3072)
+    d = next(x for x in designs if x["system"] == "hgx-h100-8" and x["chips"] == 4096)
     near = {"rel": 0.01}
     step = d["predicted"]["step_time_s"]["value"]
-    assert step == pytest.approx(4.53, **near)
-    assert d["predicted"]["tokens_per_s"]["value"] == pytest.approx(4096 * 4096 / 4.53, **near)
+    assert step == pytest.approx(5.14, **near)
+    assert d["predicted"]["tokens_per_s"]["value"] == pytest.approx(4096 * 4096 / 5.14, **near)
     per_token = 3 * (2 * 36.6e9 + 2 * 2048 * 128 * 320 * 61)
-    assert d["predicted"]["mfu"]["value"] == pytest.approx(3.70e6 * per_token / (3072 * 989.4e12), **near)
-    assert d["predicted"]["time_s"]["value"] / 86400 == pytest.approx(48.0, **near)
-    assert d["fabric"]["switches"] == {"leaf": 96, "spine": 96, "core": 64}
-    assert d["fabric"]["cost_usd"] == pytest.approx(256 * 30_000 + 18_432 * 600)
-    it = 384 * 10.2e3 * 1.02 + 256 * 1720 + 18_432 * 9
+    assert d["predicted"]["mfu"]["value"] == pytest.approx(3.265e6 * per_token / (4096 * 989.4e12), **near)
+    assert d["predicted"]["time_s"]["value"] / 86400 == pytest.approx(54.8, **near)
+    assert d["fabric"]["switches"] == {"leaf": 128, "spine": 128, "core": 64}
+    assert d["fabric"]["cost_usd"] == pytest.approx(320 * 30_000 + 24_576 * 600)
+    it = 512 * 10.2e3 * 1.02 + 320 * 1720 + 24_576 * 9
     assert d["it_power_w"] == pytest.approx(it)
     assert d["power_w"] == pytest.approx(it * 1.4)
-    equipment = (384 * 235_000 + d["fabric"]["cost_usd"]) * 1.0125
+    equipment = (512 * 235_000 + d["fabric"]["cost_usd"]) * 1.0125
     building = it * 10.5
     assert d["cost"]["capital_usd"] == pytest.approx(equipment + building)
     years = d["predicted"]["time_s"]["value"] / (365.25 * 86400)

@@ -24,6 +24,7 @@ source: 'assumed: an example'
 assumed: true
 buyers:
 - name: labs
+  name_zh: 實驗室
   copies: 500
   request:
     make: {train: {model: qwen2.5-72b, tokens: 200B, sequence: 4096, within: 90 days}}
@@ -61,6 +62,7 @@ def test_who_gains_when_the_letter_goes(demand: str) -> None:
 def test_in_words(demand: str, language: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["market", demand, "--scenario", "ascend-doubles-supply", "--draws", "5", "--lang", language]) == 0
     said = capsys.readouterr().out
+    assert ("labs" if language == "en" else "實驗室") in said
     assert ("Vendors" if language == "en" else "廠商") in said
 
 

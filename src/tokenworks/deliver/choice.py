@@ -24,6 +24,8 @@ FIGURE: Mapping[str, Text] = {
     "energy_j": Text("energy"),
     "carbon_kg": Text("emissions"),
     "tokens_per_s": Text("tokens per second"),
+    "ttft_p99_s": Text("first token, 99th percentile"),
+    "tpot_p99_s": Text("time per token, 99th percentile"),
 }
 
 
@@ -91,6 +93,13 @@ def sure(quote: Mapping[str, Any], say: Translator) -> Lines:
         lines.append(say("draws won by chip: {chips}", chips=others))
         if found["speeds_without_interval"]:
             lines.append(say("only prices and rates were drawn where a speed has no interval yet"))
+    for count in quote.get("simulated", {}).values():
+        n = count["designs"]
+        if count["held"]:
+            told = say("simulated request by request, {n} designs in order until one held its service level", n=n)
+        else:
+            told = say("{n} designs simulated request by request, and none held: the order is the model's", n=n)
+        lines.append(told)
     for turns in quote.get("sensitivity", {}).values():
         for turn in [t for t in turns if t["winner"]][:3]:
             lines.append(

@@ -24,6 +24,8 @@ Plan = Mapping[str, int]
 def files(design: Mapping[str, Any], architecture: Architecture) -> Mapping[str, str]:
     """Launch files of a design by name. Raises Defect where a file does not say what the plan says."""
     framework = design["framework"]
+    if design.get("pools"):
+        return _pools(design)
     if framework in MEGATRON:
         name, content = "train.sh", _megatron(design, architecture)
     elif framework == "maxtext":
@@ -32,11 +34,28 @@ def files(design: Mapping[str, Any], architecture: Architecture) -> Mapping[str,
         name, content = "nxd_training.yaml", _neuronx(design)
     else:
         name, content = "serve.sh", _vllm(design)
-    found = read_back(name, content)
-    wanted = plan(design, name)
+    _same(name, content, design)
+    return {name: content}
+
+
+def _same(name: str, content: str, design: Mapping[str, Any]) -> None:
+    """Raises Defect where a file does not say what the plan says."""
+    found, wanted = read_back(name, content), plan(design, name)
     if found != wanted:
         raise Defect("{name} says {found}, the plan {wanted}", name=name, found=found, wanted=wanted)
-    return {name: content}
+
+
+def _pools(design: Mapping[str, Any]) -> Mapping[str, str]:
+    """One file for the workers of each pool."""
+    made = {}
+    for role, pool in design["pools"].items():
+        split = {k: pool[k] for k in ("tp", "pp", "dp", "ep")}
+        drafts = design["draft"] if role == "decode" else 0
+        one = {**design, "parallelism": split, "replicas": pool["replicas"], "draft": drafts, "role": role}
+        content = _vllm(one)
+        _same("serve.sh", content, one)
+        made[f"serve-{role}.sh"] = content
+    return made
 
 
 def plan(design: Mapping[str, Any], name: str) -> Plan:
@@ -308,10 +327,17 @@ def _vllm(design: Mapping[str, Any]) -> str:
         flags.append(("enable-expert-parallel", None))
     if design["precision"].startswith("fp8"):
         flags.append(("kv-cache-dtype", "fp8"))
+    if design.get("draft"):  # docs.vllm.ai, speculative decoding: the model's own MTP modules
+        flags.append(
+            ("speculative-config", shlex.quote(f'{{"method":"mtp","num_speculative_tokens":{design["draft"]}}}'))
+        )
+    if "role" in design:  # docs.vllm.ai, disaggregated prefilling: NIXL hands the cache over, a proxy pairs the pools
+        flags.append(("kv-transfer-config", shlex.quote('{"kv_connector":"NixlConnector","kv_role":"kv_both"}')))
     lines = [f"    --{name}" + ("" if value is None else f" {value}") for name, value in flags]
+    what = f"{design['role']} workers" if "role" in design else "replicas"
     return (
         "#!/usr/bin/env bash\n"
-        f"# {_comment(design['id'])}: one of {design['replicas']} replicas, {design['framework']}\n"
+        f"# {_comment(design['id'])}: one of {design['replicas']} {what}, {design['framework']}\n"
         'set -euo pipefail\n: "${MODEL:?checkpoint folder or name}"\n\n'
         'vllm serve "$MODEL" \\\n' + " \\\n".join(lines) + "\n"
     )

@@ -41,9 +41,10 @@ def market_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
     found.append(_sales(answer, say))
     found.append(_table(say("Vendors"), answer["vendors"], ("revenue_usd", "chips"), say))
     found.append(_table(say("Countries"), answer["countries"], ("spend_usd", "chips", "training_flops"), say))
-    unmet = {k: v for k, v in answer["unmet"].items() if max(v["jobs"]["a"], v["jobs"]["b"]) > 1e-6}
+    called = _called(answer, say)
+    unmet = {called[k]: v for k, v in answer["unmet"].items() if max(v["jobs"]["a"], v["jobs"]["b"]) > 1e-6}
     found.append(_table(say("Unmet demand"), unmet, ("jobs",), say))
-    found.append(_jobs(answer["per_job"], say))
+    found.append(_jobs({called[k]: v for k, v in answer["per_job"].items()}, say))
     names = tuple(n for n in answer["price_of_rule"] if n != "time_s")
     found.append(_table(say("Price of the rule"), {say("all buyers"): answer["price_of_rule"]}, names, say))
     found += [_published(answer["published"], say), _distance(answer, say)]
@@ -51,14 +52,15 @@ def market_blocks(answer: Mapping[str, Any], say: Translator) -> list[Block]:
 
 
 def _head(answer: Mapping[str, Any], say: Translator) -> Lines:
-    lines = [answer["title"]]
+    lines = [_in(say, answer["title"], answer["title_zh"])]
     if answer["assumed"]:
         lines.append(say("Illustrative: {source}", source=answer["source"]))
     for side in ("a", "b"):
         names = ", ".join(answer[side]["scenarios"]) or say("the world as it is")
         lines.append(say("{side}: {names}", side=side, names=names))
         if answer[side]["without_offers"]:
-            nobody = ", ".join(answer[side]["without_offers"])
+            called = _called(answer, say)
+            nobody = ", ".join(called[name] for name in answer[side]["without_offers"])
             lines.append(say("{side}: nothing may be sold, or does the job, for {names}", side=side, names=nobody))
     lines.append(say("Change: 80 % interval of b - a over {n} draws of prices, speeds, supplies and licences granted",
                      n=f"{answer['draws']:,}"))  # fmt: skip
@@ -70,15 +72,25 @@ def _head(answer: Mapping[str, Any], say: Translator) -> Lines:
     return Lines(say("Market"), tuple(lines))
 
 
+def _in(say: Translator, english: str, chinese: str) -> str:
+    """A name of the demand file in the reader's language, as far as it has one."""
+    return chinese if chinese and say.language != "en" else english
+
+
+def _called(answer: Mapping[str, Any], say: Translator) -> Mapping[str, str]:
+    """What each group of buyers is called."""
+    return {buyer["name"]: _in(say, buyer["name"], buyer["name_zh"]) for buyer in answer["demand"]}
+
+
 def _sales(answer: Mapping[str, Any], say: Translator) -> Table:
     """Who buys what in either world."""
-    rows = []
+    rows, called = [], _called(answer, say)
     for buyer in answer["demand"]:
         cells = []
         for side in ("a", "b"):
             mine = [s for s in answer[side]["sales"] if s["buyer"] == buyer["name"]]
-            cells.append("; ".join(_sold(s, say) for s in mine) or say("nothing"))
-        rows.append((buyer["name"], buyer["where"], f"{buyer['copies']:,.0f}", *cells))
+            cells.append("; ".join(_sold(s, say) for s in mine) or say("buys nothing"))
+        rows.append((called[buyer["name"]], buyer["where"], f"{buyer['copies']:,.0f}", *cells))
     head = (say("buyers"), say("country"), say("jobs asked"), say("in a"), say("in b"))
     return Table(say("Who buys what"), head, tuple(rows))
 

@@ -151,10 +151,16 @@ def sentence(value: Mapping[str, Any], say: Translator) -> str:
 
 
 def split(design: Mapping[str, Any]) -> str:
-    """The parallel degrees in short: tp2 pp8 ep32 dp160."""
+    """The parallel degrees in short: tp2 pp8 ep32 dp160; of separate pools 2 x tp4 > 3 x ep8 dp8 (prefill > decode)."""
     degrees = design["parallelism"]
     named = [f"{k}{degrees[k]}" for k in ("tp", "pp", "vpp", "cp", "ep", "dp") if degrees.get(k, 1) > 1]
-    return " ".join(named) or "1"
+    drafts = [f"mtp{design['draft']}"] if design.get("draft") else []
+    if not design.get("pools"):
+        return " ".join(named + drafts) or "1"
+    early, late = (design["pools"][k] for k in ("prefill", "decode"))
+    first = [f"{k}{early[k]}" for k in ("tp", "pp", "ep", "dp") if early[k] > 1]
+    pools = ((early["replicas"], first), (late["replicas"], named + drafts))
+    return " > ".join(" ".join([f"{n} x", *(said or ["1"])]) for n, said in pools)
 
 
 def money(value: float | None, say: Translator) -> str:

@@ -98,10 +98,25 @@ class Solver:
             if len(mine):
                 self.solver.addRow(-highspy.kHighsInf, 1.0, len(mine), mine, np.ones(len(mine)))
         self.first_pool = self.solver.getNumRow()
+        self.size: list[float] = []  # chips that a pool's rows are counted in, so that all coefficients are near one
         for k in range(len(at.pools)):
             mine = np.flatnonzero(at.pool == k).astype(np.int32)
             used = self.copies[mine] * self.chips[mine]
-            self.solver.addRow(-highspy.kHighsInf, highspy.kHighsInf, len(mine), mine, used)
+            self.size.append(float(np.max(used)))
+            self.solver.addRow(-highspy.kHighsInf, highspy.kHighsInf, len(mine), mine, used / self.size[-1])
+
+    def _solve(self) -> None:
+        """From the last basis; where rounding leaves that astray, from none, then with presolve. Raises Defect where
+        none of them finds the optimum, which a programme without lower bounds on shares always has."""
+        for presolve in ("off", "off", "on"):
+            self.solver.setOptionValue("presolve", presolve)
+            self.solver.run()
+            status = self.solver.getModelStatus()
+            if status == highspy.HighsModelStatus.kOptimal:
+                self.solver.setOptionValue("presolve", "off")
+                return
+            self.solver.clearSolver()
+        raise Defect("the market's programme has no optimum: {status}", status=str(status))
 
     def shares(self, cost: Floats, granted: Floats, supply: Floats) -> Floats:
         """The share of each buyer group that takes each offer. cost: factor on an offer's total; granted: upper bound
@@ -116,9 +131,7 @@ class Solver:
         self.solver.changeColsCost(len(self.columns), self.columns, worth / scale)
         self.solver.changeColsBounds(len(self.columns), self.columns, np.zeros(len(self.columns)), granted)
         for k, chips in enumerate(supply):
-            self.solver.changeRowBounds(self.first_pool + k, -highspy.kHighsInf, float(chips))
-        self.solver.run()
-        if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise Defect("the market's programme has no optimum: {status}", status=str(self.solver.getModelStatus()))
+            self.solver.changeRowBounds(self.first_pool + k, -highspy.kHighsInf, float(chips) / self.size[k])
+        self._solve()
         found: Floats = np.clip(np.array(self.solver.getSolution().col_value, np.float64), 0.0, 1.0)
         return found

@@ -10,8 +10,8 @@ from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.quote import read_request
 from tokenworks.records import Request
 
-TOP = frozenset({"title", "source", "assumed", "buyers"})
-FIELDS = frozenset({"name", "copies", "request", "source", "assumed"})
+TOP = frozenset({"title", "title_zh", "source", "assumed", "buyers"})
+FIELDS = frozenset({"name", "name_zh", "copies", "request", "source", "assumed"})
 BUYERS_MAX = 500
 COPIES_MAX = 1_000_000
 
@@ -23,6 +23,7 @@ class BuyerGroup:
     name: str
     copies: float
     request: Request
+    name_zh: str = ""  # what they are called in 繁體中文; "": by their name
 
     @property
     def quarter(self) -> str:
@@ -39,6 +40,7 @@ class Demand:
     source: str
     assumed: bool
     buyers: tuple[BuyerGroup, ...]
+    title_zh: str = ""
 
 
 def read(document: Any, name: str) -> Demand:
@@ -60,7 +62,11 @@ def read(document: Any, name: str) -> Demand:
     if twice is not None:
         raise BadRequest("the buyer '{value}' stands twice", field=f"{name}.buyers", value=twice)
     return Demand(
-        str(document.get("title", name)), str(document.get("source", "")), bool(document.get("assumed", True)), buyers
+        str(document.get("title", name)),
+        str(document.get("source", "")),
+        bool(document.get("assumed", True)),
+        buyers,
+        str(document.get("title_zh", "")),
     )
 
 
@@ -77,4 +83,4 @@ def _buyer(row: Any, where: str, index: int) -> BuyerGroup:
         request = read_request(row.get("request"))
     except BadRequest as error:
         raise BadRequest(error.text.template, field=f"{where}.{error.field}", **dict(error.text.values)) from error
-    return BuyerGroup(str(row.get("name", f"buyer {index + 1}")), float(copies), request)
+    return BuyerGroup(str(row.get("name", f"buyer {index + 1}")), float(copies), request, str(row.get("name_zh", "")))

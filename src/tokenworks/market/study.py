@@ -48,6 +48,7 @@ def compare(
     return {
         "schema": SCHEMA,
         "title": demand.title,
+        "title_zh": demand.title_zh,
         "source": demand.source,
         "assumed": demand.assumed,
         "rule": RULE,
@@ -75,8 +76,15 @@ def _per_job(buyer: str, sold: Sequence[Sequence[Mapping[str, Any]]]) -> Mapping
 def _asked(group: BuyerGroup) -> Mapping[str, Any]:
     """What one group of buyers asks."""
     request = group.request
-    return {"name": group.name, "copies": group.copies, "where": request.where, "when": request.when.isoformat(),
-            "jobs": [type(job).__name__.lower() for job in request.jobs], "request": request.source}  # fmt: skip
+    return {
+        "name": group.name,
+        "name_zh": group.name_zh,
+        "copies": group.copies,
+        "where": request.where,
+        "when": request.when.isoformat(),
+        "jobs": [type(job).__name__.lower() for job in request.jobs],
+        "request": request.source,
+    }
 
 
 def _side(at: Board, chain: Sequence[Scenario], sold: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

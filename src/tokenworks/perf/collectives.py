@@ -119,19 +119,25 @@ def copies_per_domain(domains: Column, choices: Column) -> Column:
     return domains * (1.0 - np.power(1.0 - 1.0 / np.maximum(domains, 1), choices))
 
 
-def expert_exchange(size: Column, choices: Column, ranks: Column, tiers: Tiers, spread: Column = 1.0) -> Column:
+def expert_exchange(
+    size: Column, choices: Column, ranks: Column, tiers: Tiers, spread: Column = 1.0, *, once: bool = True
+) -> Column:
     """Seconds of one expert dispatch (or combine): `size` bytes of tokens, each sent to `choices` experts
     on `ranks` chips `spread` apart. Inside the domain every choice is a copy; across domains one copy a
-    domain. The slower tier counts; both latencies are paid where both are used.
+    domain (`once`), or a plain all-to-all's copy for every choice. The slower tier counts; both latencies are paid
+    where both are used.
 
     >>> t = Tiers(fast=4.0, slow=1.0, domain=8)
     >>> float(expert_exchange(8.0, 2, 8, t))
     3.5
+    >>> [float(expert_exchange(8.0, 2, 16, t, once=once)) for once in (True, False)]
+    [6.0, 8.0]
     """
     near = neighbours(ranks, spread, tiers.domain)
     domains = np.maximum(ranks / near, 1.0)
     inside = size * choices * (1.0 - 1.0 / np.maximum(near, 1.0)) / tiers.fast
-    outside = size * copies_per_domain(domains, choices) * (1.0 - 1.0 / domains) / tiers.slow
+    copies = copies_per_domain(domains, choices) if once else choices
+    outside = size * copies * (1.0 - 1.0 / domains) / tiers.slow
     latency = tiers.fast_latency + np.where(domains > 1.0, tiers.slow_latency, 0.0)
     return np.where(ranks > 1, latency + np.maximum(inside, outside), 0.0)
 

@@ -9,6 +9,7 @@ broadcasts. The simulator runs the very same step (`engine_step`), one request a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from tokenworks.perf.serving import Lengths, Replica, Steady, fixed_delay, mixed
 from tokenworks.perf.serving_step import Load
 
 _TRIALS = 10  # evaluations of the batch: the bracket then is narrower than 1e-6
+_CLOSE = 1e-4  # of a limit, in logarithms: near enough
 _SHARED = 1.5  # prompts that fit into a step, below which they queue as if one filled it
 _PASSES = 8  # of the share of steps that carry prompts
 _LEAST = 1e-3  # sequences: the smallest batch that is tried
@@ -228,7 +230,7 @@ def at_rate(replica: Replica, lengths: Lengths, rate: Column) -> Steady:
     """Steady state with `rate` requests per second offered to one replica (Poisson). Where the rate cannot
     be held, the replica runs full: utilisation says by how much, and the first token has no mean."""
     wanted = np.asarray(rate, dtype=float)
-    state = _largest(replica, lengths, lambda s: s.requests / wanted)
+    state = largest(partial(at_batch, replica, lengths), places(replica, lengths), lambda s: s.requests / wanted)
     over = wanted > state.requests * (1.0 + 5e-3)
     busy = np.where(over, wanted / np.maximum(state.requests, 1e-12), state.utilisation)
     return state._replace(utilisation=busy)
@@ -237,36 +239,43 @@ def at_rate(replica: Replica, lengths: Lengths, rate: Column) -> Steady:
 def within(replica: Replica, lengths: Lengths, ttft: Column = np.inf, tpot: Column = np.inf) -> Steady:
     """The most loaded steady state of a replica whose 99th percentiles stay within `ttft` and `tpot` (s),
     with Poisson arrivals; a batch of 0.001 where none does (check ttft_p99 and tpot_p99)."""
-    return _largest(replica, lengths, lambda s: np.maximum(s.ttft_p99 / ttft, s.tpot_p99 / tpot))
+    return largest(
+        partial(at_batch, replica, lengths),
+        places(replica, lengths),
+        lambda s: np.maximum(s.ttft_p99 / ttft, s.tpot_p99 / tpot),
+    )
 
 
-def _largest(replica: Replica, lengths: Lengths, share: Callable[[Steady], Column]) -> Steady:
-    """The state of the greatest batch up to capacity whose `share` of a limit, and whose utilisation, are at
+def largest(state_at: Callable[[Column], Steady], most: Column, share: Callable[[Steady], Column]) -> Steady:
+    """The state of the greatest batch up to `most` whose `share` of a limit, and whose utilisation, are at
     most one: false position on logarithms with halved ends (Illinois; Dowell and Jarratt 1971). Both must
-    rise with the batch."""
+    rise with the batch. state_at: the steady state of a batch."""
 
     def excess(x: Column) -> Column:
-        state = at_batch(replica, lengths, np.exp(x))
+        state = state_at(np.exp(x))
         worst = np.maximum(np.maximum(share(state), state.utilisation), 1e-300)
         return np.clip(np.log(worst), -_FAR, _FAR)
 
-    room = np.log(np.maximum(places(replica, lengths), _LEAST))
+    room = np.log(np.maximum(most, _LEAST))
     over = excess(room)
     high = np.broadcast_to(room, np.shape(over)).astype(float)
     low = np.full(np.shape(over), np.log(_LEAST))
     under = excess(low)
     low = np.where(over <= 0.0, high, low)
     before = np.zeros(np.shape(over), dtype=np.bool_)
+    reached: Column = np.where(over <= 0.0, over, under)
     for trial in range(_TRIALS):
+        if np.all((reached > -_CLOSE) | (high - low < _CLOSE)):
+            break
         part = np.where(over > under, -under / np.maximum(over - under, 1e-12), 0.5)
         x = low + np.clip(part, 0.005, 0.995) * (high - low)
         value = excess(x)
         good = value <= 0.0
         again = (good == before) & (trial > 0)
         before = good
-        low, high = np.where(good, x, low), np.where(good, high, x)
+        low, high, reached = np.where(good, x, low), np.where(good, high, x), np.where(good, value, reached)
         under, over = (
             np.where(good, value, np.where(again, 0.5, 1.0) * under),
             np.where(good, np.where(again, 0.5, 1.0) * over, value),
         )
-    return at_batch(replica, lengths, np.exp(low))
+    return state_at(np.exp(low))

@@ -64,17 +64,22 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     net = network.tiers(bench.hardware, c)
     hidden_ep = 1.0 if not lay.software.expert_overlap else c["ep_overlapped"]
     seen = net._replace(fast=net.fast / c["ep_fast"], slow=net.slow / c["ep_slow"], fast_latency=c["ep_latency"])
+    once = lay.software.expert_overlap or lay.software.year >= c["dispatch_once"]
     tp: Column = 0.0
     cp: Column = 0.0
     ep: Column = 0.0
     wire_ep: Column = 0.0
     experts = 0.0
+    held: Column = 0.0
     for layer, count in arch.layers:
         tp = tp + count * network.tensor_time(layer, arch.hidden, lay, net)
         cp = cp + count * network.context_time(layer, lay, net) * 3.0
-        ep = ep + count * network.expert_time(layer, arch.hidden, lay, seen)
-        wire_ep = wire_ep + count * network.expert_time(layer, arch.hidden, lay, net)
-        experts += count * float(layer.ffn is not None and layer.ffn.experts > 0)
+        ep = ep + count * network.expert_time(layer, arch.hidden, lay, seen, once)
+        wire_ep = wire_ep + count * network.expert_time(layer, arch.hidden, lay, net, once)
+        routed = 0.0 if layer.ffn is None else float(layer.ffn.experts)
+        experts += count * float(routed > 0)
+        apart = routed and not c.framework.get("grouped")
+        held = held + (count * np.maximum(routed / lay.ep, 1.0) if apart else 0.0)
     tp_all = tp * (1.0 + c["tp_backward"] + lay.full)
     exchanges = 4.0 + 2.0 * lay.full
     graph = c["graph_sync"] if lay.software.graph else 1.0
@@ -84,7 +89,7 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
         tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
-        sync=fused * graph * c["expert_sync"] * c.expert_software * experts,
+        sync=fused * graph * c.expert_software * (c["expert_sync"] * experts + c["expert_launch"] * held),
         host=fused * (c["host_dense"] * (arch.depth - experts) + c["host_expert"] * experts),
         wire=tp_all + cp + wire_ep * exchanges,
     )

@@ -115,15 +115,21 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     rows, inputs, outputs, groups = _gemm_shape(matrix, bench)
     rates = bench.rates(kind, size)
     if matrix.role == "expert":
-        share = c["expert_peak"] * roofline.grouped_efficiency(rows, c["expert_half"])
+        peak = c["expert_compiled"] if c.framework.get("xla") else c["expert_peak"]
+        share = peak * roofline.grouped_efficiency(rows, c["expert_half"])
         rates = rates._replace(compute=rates.compute * share)
     flops = roofline.gemm_flops(rows, outputs, inputs) * groups
     weights = groups * inputs * outputs
     moved_in, moved_out = groups * rows * inputs, groups * rows * outputs
-    forward = roofline.roofline_time(flops, weights * size + moved_in * size + moved_out * 2.0, rates)
-    back_in = roofline.roofline_time(flops, weights * size + moved_out * size + moved_in * 2.0, rates)
+    start = c["gemm_start"] * bench.hardware.peak[kind] / bench.hardware.peak["bf16"]
+
+    def tiled(contracted: Column) -> Column:
+        return flops * (1.0 + start / np.maximum(contracted, 1.0))
+
+    forward = roofline.roofline_time(tiled(inputs), weights * size + moved_in * size + moved_out * 2.0, rates)
+    back_in = roofline.roofline_time(tiled(outputs), weights * size + moved_out * size + moved_in * 2.0, rates)
     accumulate = 4.0 if c.framework.get("fsdp") else 8.0
-    back_weight = roofline.roofline_time(flops, (moved_in + moved_out) * size + weights * accumulate, rates)
+    back_weight = roofline.roofline_time(tiled(rows), (moved_in + moved_out) * size + weights * accumulate, rates)
     trained = 0.0 if lay.software.adapter else 1.0
     again = np.maximum(lay.full, lay.extra_gemm)
     passes = c["quantise"] * (c[SCALING[lay.precision][1]] if lay.precision in SCALING else 1.0)
@@ -144,8 +150,10 @@ def attention_efficiency(attention: Attention, bench: Bench) -> Column:
     recurrent kernels, and for FlashAttention-2 on chips it lags behind (Hopper on; arXiv 2407.08608)."""
     c = bench.constants
     share = c.attention * roofline.head_efficiency(float(attention.head_dim), c["head_power"])
-    if c.framework.get("flash2") and c.flash2_lags:
+    if c.framework.get("flash2") and c.flash2_lags and attention.kind not in RECURRENT:
         share = share * c["flash2"]
+    if attention.kind == "mla":
+        share = share * c["mla"]
     if attention.kind == "sparse":
         return share * c["sparse"]
     return share * c["scan"] if attention.kind in RECURRENT else share
@@ -233,7 +241,7 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1
     again = np.maximum(lay.full, lay.extra_elementwise)
     return ZERO._replace(
         elementwise=passes * moved / bench.stream * (3.0 + again),
-        permute=c["permute"] * c.expert_software * permuted / bench.stream * (3.0 + again),
+        permute=c["permute"] * permuted / bench.stream * (3.0 + again),
     )
 
 

@@ -92,13 +92,13 @@ def context_time(layer: Layer, layout: Layout, net: Tiers) -> Column:
     return (layout.cp - 1.0) * layout.tokens * kept * _BF16 / width
 
 
-def expert_time(layer: Layer, hidden: int, layout: Layout, net: Tiers) -> Column:
+def expert_time(layer: Layer, hidden: int, layout: Layout, net: Tiers, once: bool = True) -> Column:
     """Seconds of one dispatch or one combine of one layer and micro-batch: each chip's own tokens (T / tp) in
-    bf16 to their experts."""
+    bf16 to their experts; once: a token crosses to another domain once, whatever the experts it picks there."""
     if layer.ffn is None or not layer.ffn.experts:
         return np.zeros(np.shape(np.asarray(layout.ep)))
     size = layout.tokens / layout.tp * (layer.ffn.latent or hidden) * _BF16
-    return collectives.expert_exchange(size, float(layer.ffn.top_k), layout.ep, net, layout.etp)
+    return collectives.expert_exchange(size, float(layer.ffn.top_k), layout.ep, net, layout.etp, once=once)
 
 
 def pipeline_time(hidden: int, layout: Layout, net: Tiers) -> Column:

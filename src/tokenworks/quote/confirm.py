@@ -3,38 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tokenworks.perf import serving as perf
-from tokenworks.perf import serving_memory
+from tokenworks.perf import serving_memory, serving_pools
 from tokenworks.perf import serving_open as perf_open
+from tokenworks.records import Floats
 from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
 from tokenworks.simulate import tables
+from tokenworks.simulate.farm import Prefill
 
 REQUESTS = 1500  # simulated to confirm a design; the same ones for all (seed 0)
+REQUESTS_MOST = 20_000  # of a decode worker, which fills slowly
+STAYS = 4.0  # mean stays of a request that are simulated at least
+WARM = 1.5  # mean stays until a worker is looked at
 SLACK = 1.05  # a percentile of a finite sample may pass the asked one by this much
 
 
-def confirm(design: Mapping[str, Any], replica: perf.Replica) -> Mapping[str, Any]:
-    """Simulate one replica at its share of the load: {ttft_s, tpot_s, e2e_s, state, holds, ...}.
+def confirm(design: Mapping[str, Any], replica: perf.Replica, prefill: perf.Replica | None = None) -> Mapping[str, Any]:
+    """Simulate a design at its share of the load: {ttft_s, tpot_s, e2e_s, state, holds, ...}.
 
-    Replicas behind a router that knows their load are each no worse off than one with its share alone.
+    One replica, or one worker of each pool (`prefill` given): replicas behind a router that knows their load are
+    each no worse off than one with its share alone.
     """
     job = design["job"]
     lengths = perf.Lengths(float(job["input"]), float(job["output"]))
-    farm = farm_of(replica, {**design, "replicas": 1}, lengths)
-    rate = job["requests_per_second"] / design["replicas"]
-    stream = arrivals.poisson(rate, REQUESTS, (job["input"], job["output"]), seed=0)
-    found = simulate.summary(simulate.simulate(stream, farm, step_table(replica, farm, lengths)))
+    found = _together(design, replica, lengths) if prefill is None else _apart(design, replica, prefill, lengths)
     holds = found["state"] != "overloaded"
     for name, asked in (("ttft_s", job["ttft_p99"]), ("tpot_s", job["tpot_p99"])):
         p99 = found[name]["p99"]
         holds = holds and (asked is None or (p99 is not None and p99 <= SLACK * asked))
     kept = ("ttft_s", "tpot_s", "e2e_s", "utilisation", "state")
-    return {"requests": REQUESTS, "seed": 0, "holds": bool(holds), **{k: found[k] for k in kept}}
+    count = REQUESTS if prefill is None else found["requests"]
+    return {"requests": count, "seed": 0, "holds": bool(holds), **{k: found[k] for k in kept}}
+
+
+def _together(design: Mapping[str, Any], replica: perf.Replica, lengths: perf.Lengths) -> Mapping[str, Any]:
+    job = design["job"]
+    farm = farm_of(replica, {**design, "replicas": 1}, lengths)
+    rate = job["requests_per_second"] / design["replicas"]
+    stream = arrivals.poisson(rate, REQUESTS, (job["input"], job["output"]), seed=0)
+    return simulate.summary(simulate.simulate(stream, farm, step_table(replica, farm, lengths)))
+
+
+def _apart(
+    design: Mapping[str, Any], replica: perf.Replica, prefill: perf.Replica, lengths: perf.Lengths
+) -> Mapping[str, Any]:
+    """One worker of each pool, one after the other: what comes to a decode worker comes from all prefill workers, so
+    it is Poisson again. A first token waits for its prompt, the transfer, and the decode step under way."""
+    job = design["job"]
+    rate, early = job["requests_per_second"], design["pools"]["prefill"]["replicas"]
+    first = simulate.simulate(
+        arrivals.poisson(rate / early, REQUESTS, (job["input"], 1), seed=0), *prefill_worker(prefill, lengths)
+    )
+    farm, table = decode_worker(replica, lengths)
+    stay = job["output"] * design["predicted"]["tpot_s"]["value"]  # until a worker that starts empty is as full as ever
+    own = rate / design["replicas"]
+    count = int(min(max(REQUESTS, STAYS * own * stay), REQUESTS_MOST))
+    last = simulate.simulate(arrivals.poisson(own, count, (1, job["output"]), seed=1), farm, table)
+    one, two = simulate.summary(first), simulate.summary(last)
+    kept = last.finished & (last.requests.arrival >= min(WARM * stay, 0.5 * float(last.requests.arrival[-1])))
+    tokens = max(job["output"] - 1, 1)
+    tpot = (last.done - last.first)[kept] / tokens
+    joins = np.maximum((last.first - last.requests.arrival)[kept] - tpot, 0.0)
+    transfer = float(np.ravel(prefill.constants.transfer)[0])
+    early_ttft = (first.first - first.requests.arrival)[first.finished]
+    ttft: Floats = np.resize(early_ttft, len(joins)) + transfer + joins
+    states = [s["state"] for s in (one, two)]
+    worst = next((s for s in ("overloaded", "backlogged") if s in states), "stable")
+    return {
+        "requests": len(last.requests),
+        "ttft_s": simulate.spread(ttft),
+        "tpot_s": simulate.spread(tpot),
+        "e2e_s": simulate.spread(ttft + tpot * tokens),
+        "utilisation": max(s["utilisation"] for s in (one, two)),
+        "state": worst if np.all(first.finished) and np.all(last.finished) else "overloaded",
+    }
+
+
+def prefill_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simulate.Farm, tables.StepTable]:
+    """One prefill worker: prompts fill its steps; a request leaves it with its first token."""
+    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, lengths.input + 1.0, replica.constants)
+    slots, chunk = max(1, int(np.ravel(room)[0])), max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
+    steps = serving_pools.prompts(replica, lengths)
+    pp = float(np.ravel(replica.plan.pp)[0])
+
+    def seconds(batch: Any, context: Any, prompt: Any) -> Any:
+        return serving_pools.step_of(replica, lengths, prompt) / pp + 0.0 * np.asarray(batch)
+
+    held = int(lengths.input) + 1
+    engine = simulate.Engine(slots=slots, cache=slots * held, chunk=chunk)
+    farm = simulate.Farm(1, engine, "least_loaded", float(np.ravel(steps.delay)[0]))
+    return farm, tables.tabulate(seconds, slots, chunk, held)
+
+
+def decode_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simulate.Farm, tables.StepTable]:
+    """One decode worker: prompts come as caches, so that each counts as one token to take in, which costs nothing;
+    the context of a step is the prompts' besides the tokens made here."""
+    context = lengths.input + lengths.output
+    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, context, replica.constants)
+    slots = max(1, int(np.ravel(room)[0]))
+
+    def seconds(batch: Any, made: Any, prompt: Any) -> Any:
+        each = np.asarray(made, dtype=float) / np.maximum(batch, 1.0) + lengths.input
+        return perf.token_time(replica, batch, each) + 0.0 * np.asarray(prompt)
+
+    held = int(lengths.output) + 1
+    engine = simulate.Engine(slots=slots, cache=slots * held, chunk=2 * slots)
+    return simulate.Farm(1, engine, "least_loaded"), tables.tabulate(seconds, slots, 2 * slots, lengths.output)
 
 
 def farm_of(replica: perf.Replica, design: Mapping[str, Any], lengths: perf.Lengths) -> simulate.Farm:
@@ -44,8 +124,20 @@ def farm_of(replica: perf.Replica, design: Mapping[str, Any], lengths: perf.Leng
     slots = max(1, int(np.ravel(room)[0]))
     chunk = max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
     engine = simulate.Engine(slots=slots, cache=int(slots * context), chunk=chunk)
+    if design.get("pools"):
+        early = prefill_replica(replica, design["pools"]["prefill"])
+        one, steps = prefill_worker(early, lengths)
+        latency = float(np.ravel(replica.constants.transfer)[0])
+        pool = Prefill(design["pools"]["prefill"]["replicas"], one.engine, steps, latency)
+        return simulate.Farm(max(1, int(design["replicas"])), engine, "least_loaded", one.delay, pool)
     delay = perf_open.first_token_delay(replica, lengths, design["predicted"]["tpot_s"]["value"])
     return simulate.Farm(max(1, int(design["replicas"])), engine, "least_loaded", float(np.ravel(delay)[0]))
+
+
+def prefill_replica(replica: perf.Replica, pool: Mapping[str, Any]) -> perf.Replica:
+    """The prefill workers of a design, from its decode workers: same chip, another split, nothing drafted."""
+    split: dict[str, Any] = {name: pool[name] for name in ("tp", "pp", "dp", "ep")}
+    return replica._replace(plan=replace(replica.plan, draft=0, accept=1.0, **split))
 
 
 def step_table(replica: perf.Replica, farm: simulate.Farm, lengths: perf.Lengths) -> tables.StepTable:
@@ -53,6 +145,8 @@ def step_table(replica: perf.Replica, farm: simulate.Farm, lengths: perf.Lengths
 
     def seconds(batch: Any, context: Any, prompt: Any) -> Any:
         each = np.asarray(context, dtype=float) / np.maximum(batch, 1.0)
+        if farm.prefill is not None:  # prompts come as caches
+            return perf.token_time(replica, batch, each) + 0.0 * np.asarray(prompt)
         return perf_open.engine_step(replica, lengths, batch, each, prompt)
 
     context = farm.engine.cache / farm.engine.slots

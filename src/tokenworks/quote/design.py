@@ -15,11 +15,12 @@ from tokenworks.perf import serving as perf_serving
 from tokenworks.perf import training as perf_training
 from tokenworks.perf.evidence import Bar
 from tokenworks.perf.goodput import mean_time_between, reliability, wall_time
-from tokenworks.quote import lawful
+from tokenworks.quote import lawful, served
 from tokenworks.quote.intervals import bar_of, derived, estimate, shown
 from tokenworks.quote.serving_bars import most_bar, serving_bar, serving_intervals
 from tokenworks.records import BillLine, Designs, RunOn, Train, Verdict
 from tokenworks.search import serving, shared, software, training
+from tokenworks.search.choose import LATENCIES
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.workload import flops_per_token
 
@@ -87,6 +88,7 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
     more = f"-m{_whole(one, 'micro_batch')}r{_whole(one, 'recompute', 0)}z{_whole(one, 'zero', 0)}" if trains else ""
     over = _whole(one, "oversubscription")
     more += f"-o{over}" if over > 1 else ""
+    more += served.named(one) if kind == "serve" else ""
     chips = int(one["chips"][0])
     return {
         "id": f"{kind}-{offer.system.id}-{chips}-{precision}-{name or 'one'}{more}-{way}",
@@ -104,6 +106,7 @@ def _identity(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]
         "replicas": _whole(one, "replicas"),
         "framework": framework,
         "parallelism": {**degrees, **(_steps(problem, one) if trains else {})},
+        **(served.workers(one) if kind == "serve" else {}),
         "precision": "fp16" if precision == "bf16" and not offer.chip.get("peak_bf16") else precision,
     }
 
@@ -246,6 +249,8 @@ def _served(problem: Problem, one: Designs, offer: Offer) -> Mapping[str, Any]:
         ),
         "tokens_per_s": estimate(one["tokens_per_s"][0], most_bar(problem, offer)),
     }
+    for name in (n for n in LATENCIES if n in one.columns):
+        predicted[f"{name}_s"] = estimate(one[name][0])
     if isinstance(problem.job, RunOn):
         predicted["period_s"] = estimate(one["step_time"][0], serving_bar(problem, offer, "tpot_ms"))
     return {
@@ -453,6 +458,7 @@ def _warnings(problem: Problem, one: Designs, offer: Offer, verdict: Verdict) ->
         found.append(Text("rented in its maker's own cloud; whether a region there offers it was not checked"))
     if isinstance(problem.job, Train) and training.constants(problem, offer).evidence != "generation":
         found.append(Text("this chip was never measured: efficiencies are its vendor's or a general mean"))
+    found += served.warnings(problem, one, offer)
     if verdict.stale:
         found.append(
             Text(

@@ -82,7 +82,8 @@ def replica_of(content: Mapping[str, Any], design: Mapping[str, Any], world: Wor
     arch = architecture(job.model, world, "make.serve.model")
     problem = Problem(request, world, job, arch, (offer,), {})
     split = design["parallelism"]
-    one = Designs({k: np.array([split[k]], np.int64) for k in ("tp", "pp", "dp", "ep")})
+    drafted = {**split, "draft": design.get("draft", 0)}
+    one = Designs({k: np.array([drafted[k]], np.int64) for k in ("tp", "pp", "dp", "ep", "draft")})
     return serving.replica(problem, one, offer, design["precision"])
 
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from tokenworks import catalog, law, scenario, units, workload
 from tokenworks.errors import BadRequest
-from tokenworks.language import Text, text
+from tokenworks.language import Text
 from tokenworks.quote import facts as ground
-from tokenworks.quote.confirm import confirm
+from tokenworks.quote import finalists
 from tokenworks.quote.design import design, make, said
 from tokenworks.quote.uncertain import levers_of, sensitivity, uncertainty
-from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, Serve, System, Train, World
-from tokenworks.search import Found, search, serving, shared
-from tokenworks.search.choose import MOST, best_of_each, front, preference, ranked
+from tokenworks.records import Chip, Fact, Ints, Job, Quote, Request, RunOn, System, Train, World
+from tokenworks.search import Found, search, shared
+from tokenworks.search.choose import best_of_each, front, preference
 from tokenworks.search.offers import hardware, missing, offers
 from tokenworks.search.problem import Offer, Problem
 from tokenworks.search.run import Scorer
@@ -29,12 +29,8 @@ from tokenworks.version import VERSION
 from tokenworks.workload import Architecture
 
 SCHEMA = "tokenworks/quote/1"
-SHOWN = 16  # best design of each system that a job shows
-FRONT_SHOWN = 6  # and further ones from the front
 APART_SHOWN = 12
-OFFERED = (STANDINGS.index("lawful"), STANDINGS.index("licence"))
 LONGER = 64.0  # times the asked time within which a slower design is looked for
-NEED_PRICE = ("cost", MOST)  # what cannot be judged without a price
 KINDS = ("datacentre", "workstation")
 
 # pass that left nothing -> the limit to loosen, in order of what it would take
@@ -50,6 +46,7 @@ BINDING: Mapping[str, tuple[str, ...]] = {
     ),
     "power": ("limits.power",),
     "price": ("limits.budget", "limits.budget.capital", "limits.budget.total"),
+    "screen_least": ("law",),
     "screen": ("law",),
 }
 
@@ -72,7 +69,7 @@ def answered(
     world = scenario.applied(world, request.scenarios)
     request = resolved(request, world)
     found = [(problem, search(problem, exhaustive, score=score)) for problem in problems(request, world)]
-    chosen = _within_sums(request, found, [_offered(result) for _, result in found])
+    chosen = _within_sums(request, found, [finalists.shown(result) for _, result in found])
     shown: list[Mapping[str, Any]] = []
     apart: list[Mapping[str, Any]] = []
     barred: list[Mapping[str, Any]] = []
@@ -82,36 +79,36 @@ def answered(
     best: dict[str, str | None] = {"train": None, "serve": None, "run_on": None}
     sure: dict[str, Any] = {}
     turning: dict[str, Any] = {}
+    simulated: dict[str, Any] = {}
     for (problem, result), rows in zip(found, chosen, strict=True):
         state = result.state
-        own = _confirmed(problem, result, rows)
+        rows, own, tried = finalists.chosen(problem, result, rows, len(found) == 1)
+        simulated |= {} if tried is None else {make(problem): tried}
         if len(rows):
             moving = levers_of(state)
             sure[make(problem)], shares = uncertainty(state, moving, rows)
             turning[make(problem)] = sensitivity(state, moving, int(rows[0]))
             own = [{**d, "best_share": shares.get(int(r), 0.0)} for d, r in zip(own, rows, strict=True)]
         shown += own
-        on_front = {int(r) for r in front(state.designs, preference(state))} if len(state.designs) else set()
-        fronts += [d["id"] for d, r in zip(own, rows, strict=True) if int(r) in on_front]
+        fronts += _on_front(result, rows, own)
         held = [d for d in own if d.get("simulated", {}).get("holds", True)]
         best[make(problem)] = (held or own)[0]["id"] if own else None
         aside = _apart_rows(result)
         apart += [design(state, int(r)) for r in aside] + _incomplete(problem)
         barred += _barred(problem, result)
-        for row in (*rows, *aside):
-            offer = problem.offers[int(state.designs["system"][int(row)])]
-            facts |= {**ground.of_offer(offer), **ground.of_prices(world, offer)}
+        facts |= _used(problem, result, (*rows, *aside))
     content = {
         "schema": SCHEMA,
         "id": _identity(request, world),
         "version": VERSION,
         "request": request.source,
         "world": _known(world),
-        "search": {**_search(found), "simulated": sum("simulated" in d for d in shown)},
+        "search": {**_search(found), "simulated": sum(s["designs"] for s in simulated.values())},
         "best": best,
         "front": fronts,
         "uncertainty": sure,
         "sensitivity": turning,
+        "simulated": simulated,
         "infeasible": _infeasible(found, chosen),
         "designs": shown,
         "apart": apart,
@@ -119,6 +116,22 @@ def answered(
         "facts": {key: ground.plain(facts[key]) for key in sorted(facts)},
     }
     return Quote(content, time.perf_counter() - started), found
+
+
+def _on_front(found: Found, rows: Ints, own: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Ids of the shown designs that are on the front."""
+    d = found.state.designs
+    edge = {int(r) for r in front(d, preference(found.state))} if len(d) else set()
+    return [one["id"] for one, r in zip(own, rows, strict=True) if int(r) in edge]
+
+
+def _used(problem: Problem, found: Found, rows: Sequence[int]) -> Mapping[str, Fact]:
+    """The facts that the designs of the rows rest on."""
+    used: dict[str, Fact] = {}
+    for row in rows:
+        offer = problem.offers[int(found.state.designs["system"][int(row)])]
+        used |= {**ground.of_offer(offer), **ground.of_prices(problem.world, offer)}
+    return used
 
 
 def _known(world: World) -> Mapping[str, Any]:
@@ -210,55 +223,14 @@ def one_chip(chip: Chip) -> tuple[tuple[Offer, ...], Mapping[str, tuple[str, ...
 # ------------------------------------------------------------------------------------------- choice
 
 
-def _confirmed(problem: Problem, found: Found, rows: Ints) -> list[Mapping[str, Any]]:
-    """The designs of the rows; serving ones are simulated in order, best first, until one holds."""
-    made: list[Mapping[str, Any]] = []
-    settled = not isinstance(problem.job, Serve)
-    for row in rows:
-        one = design(found.state, int(row))
-        if not settled:
-            columns = found.state.designs.take(np.array([int(row)]))
-            offer = problem.offers[int(columns["system"][0])]
-            replica = serving.replica(problem, columns, offer, serving.PRECISIONS[int(columns["precision"][0])])
-            one = {**one, "simulated": confirm(one, replica)}
-            settled = one["simulated"]["holds"]
-            if not settled:
-                worse = text("one by one, simulated requests miss the service level: it is not called best")
-                one = {**one, "warnings": [*one["warnings"], said(worse)]}
-        made.append(one)
-    return made
-
-
-def allowed(found: Found) -> Ints:
-    """Rows that may be offered: lawful or with a licence, and priced where the request asks for cost."""
-    d, prefer = found.state.designs, preference(found.state)
-    if not len(d):
-        return np.zeros(0, np.int64)
-    comparable = np.isfinite(d["total"]) | (prefer not in NEED_PRICE)
-    return np.flatnonzero(np.isin(d["standing"], OFFERED) & comparable)
-
-
 def of_every_system(request: Request, found: Sequence[tuple[Problem, Found]]) -> list[Ints]:
     """The best row of every system that may be offered, per job, shown in a quote or not; best first."""
     rows = []
     for _, result in found:
-        some = allowed(result)
+        some = np.sort(finalists.offered(result))
         d = result.state.designs.take(some) if len(some) else None
         rows.append(some if d is None else some[best_of_each(d, preference(result.state), "system")])
     return _within_sums(request, found, rows)
-
-
-def _offered(found: Found) -> Ints:
-    """Rows that a quote shows: the best of each system first, then the front."""
-    d, prefer, rows = found.state.designs, preference(found.state), allowed(found)
-    if not len(rows):
-        return rows
-    some = d.take(rows)
-    each, edge = best_of_each(some, prefer, "system"), front(some, prefer)
-    unique = list(dict.fromkeys(int(r) for r in (*each[:SHOWN], *edge[:FRONT_SHOWN])))
-    order = {int(r): i for i, r in enumerate(ranked(some, prefer))}
-    unique.sort(key=lambda r: (int(some["standing"][r]), order[r]))
-    return np.asarray(rows[unique], np.int64)
 
 
 def _within_sums(request: Request, found: Sequence[tuple[Problem, Found]], rows: list[Ints]) -> list[Ints]:
@@ -284,7 +256,7 @@ def _apart_rows(found: Found) -> Ints:
     if not len(d):
         return np.zeros(0, np.int64)
     open_ = d["standing"] == STANDINGS.index("apart")
-    unpriced = np.isnan(d["total"]) & (preference(found.state) in NEED_PRICE)
+    unpriced = np.isnan(d["total"]) & (preference(found.state) in finalists.NEED_PRICE)
     rows = np.flatnonzero(open_ | unpriced)
     if not len(rows):
         return rows
@@ -409,7 +381,7 @@ def _relaxed(problem: Problem) -> tuple[str, float] | None:
         lifted.append(("make.train.within", "time", replace(problem, job=more)))
     for name, column, easier in lifted:
         found = search(easier)
-        rows = _offered(found)
+        rows = finalists.offered(found)
         if len(rows):
             values = found.state.designs[column][rows].astype(np.float64)
             renting = found.state.designs["acquire"][rows] == RENT

@@ -18,23 +18,27 @@ from tokenworks.records import Ints, Request, RunOn, Serve, Train, World
 from tokenworks.search import Found, search
 from tokenworks.search import serving as serving_search
 from tokenworks.search import training as training_search
-from tokenworks.search.choose import CRITERIA, MOST, preference, ranked
+from tokenworks.search.choose import CRITERIA, LATENCIES, MOST, preference, ranked
 from tokenworks.search.problem import Problem
 from tokenworks.search.run import unscreened
 from tokenworks.search.software import training_precisions
 
 SCHEMA = "tokenworks/whynot/1"
 RECOMPUTE = {"none": 0, "selective": 1, "full": 2}
-AXES = ("chips", "tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "recompute", "zero", "oversubscription")
+AXES = ("chips", "tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "recompute", "zero", "oversubscription", "draft",
+        "replicas", "pool_replicas", "pool_tp", "pool_pp", "pool_ep", "pool_dp")  # fmt: skip
+COUNTED_FROM_ZERO = ("recompute", "draft", "pool_replicas")
 WORDS = ("chip", "system", "precision", "acquire", "make", *AXES)
 FIGURES = {"total": "total_usd", "capital": "capital_usd", "time": "time_s", "energy": "energy_j",
-           "carbon": "carbon_kg", "tokens_per_s": "tokens_per_s"}  # fmt: skip
+           "carbon": "carbon_kg", "tokens_per_s": "tokens_per_s", "ttft_p99": "ttft_p99_s",
+           "tpot_p99": "tpot_p99_s"}  # fmt: skip
 _SHORT = {"tp": "tp", "pp": "pp", "vpp": "vpp", "cp": "cp", "ep": "ep", "dp": "dp", "m": "micro_batch",
           "r": "recompute", "z": "zero", "o": "oversubscription"}  # fmt: skip
 _ID = re.compile(
     r"(?P<make>train|serve|run_on)-(?P<system>.+)-(?P<chips>\d+)-(?P<precision>[a-z0-9_]+)"
     r"-(?P<split>(?:one|(?:vpp|tp|pp|cp|ep|dp)\d+)(?:-(?:vpp|tp|pp|cp|ep|dp)\d+)*)"
-    r"(?P<more>-m\d+r\d+z\d+)?(?P<over>-o\d+)?-(?P<acquire>buy|rent)"
+    r"(?P<more>-m\d+r\d+z\d+)?(?P<over>-o\d+)?(?:-mtp(?P<draft>\d+))?"
+    r"(?:-pre(?P<early>\d+)(?P<pool>(?:-(?:tp|pp|ep|dp)\d+)*)-dec(?P<late>\d+))?-(?P<acquire>buy|rent)"
 )
 
 
@@ -73,7 +77,8 @@ def parse(spec: str) -> Mapping[str, str]:
         degrees = dict.fromkeys(("tp", "pp", "vpp", "cp", "ep", "dp"), "1") | {"oversubscription": "1"}
         short = re.findall(r"(vpp|tp|pp|cp|ep|dp|m|r|z|o)(\d+)", f"{match['split']}{match['more'] or ''}"
                            f"{match['over'] or ''}".replace("one", ""))  # fmt: skip
-        return found | degrees | {_SHORT[k]: v for k, v in short}
+        served = dict(_served(match)) if match["make"] == "serve" else {}
+        return found | degrees | {_SHORT[k]: v for k, v in short} | served
     words: dict[str, str] = {}
     for word in re.split(r"[\s,]+", spec.strip()):
         name, sign, value = word.partition("=")
@@ -85,6 +90,16 @@ def parse(spec: str) -> Mapping[str, str]:
             )  # fmt: skip
         words[name] = value
     return words
+
+
+def _served(match: re.Match[str]) -> Mapping[str, str]:
+    """Speculation and pools of the id of a serving design."""
+    own = {"draft": match["draft"] or "0", "pool_replicas": match["early"] or "0"}
+    if match["early"] is None:
+        return own
+    split = {f"pool_{k}": "1" for k in ("tp", "pp", "ep", "dp")}
+    split |= {f"pool_{k}": v for k, v in re.findall(r"(tp|pp|ep|dp)(\d+)", match["pool"])}
+    return own | split | {"replicas": match["late"]}
 
 
 def _problem(found: Sequence[Problem], asked: Mapping[str, str]) -> Problem:
@@ -138,7 +153,7 @@ def _held(problem: Problem, asked: Mapping[str, str], world: World) -> Problem |
 
 def _number(name: str, value: str) -> int:
     text = str(RECOMPUTE.get(value, value)) if name == "recompute" else value
-    if not text.isdigit() or not (name == "recompute" or int(text) >= 1) or len(text) > 9:
+    if not text.isdigit() or not (name in COUNTED_FROM_ZERO or int(text) >= 1) or len(text) > 9:
         raise BadRequest("expected a whole number, read '{value}'", field=f"--why-not {name}", value=value)
     return int(text)
 
@@ -214,12 +229,14 @@ def _compared(whole: Found, one: Found, row: int) -> Mapping[str, Any]:
 
 def _values(found: Found, row: int) -> dict[str, float]:
     d = found.state.designs
-    return {k: float(d[k][row]) for k in FIGURES}
+    return {k: float(d[k][row]) for k in FIGURES if k in d.columns}
 
 
 def _dominating(whole: Found, rows: Ints, mine: Mapping[str, float], standing: int) -> str | None:
-    """The first design, best first, that is no worse in cost, time, energy and carbon and better in one."""
-    d, names = whole.state.designs, list(CRITERIA.values())
+    """The first design, best first, that is no worse in cost, time, energy and carbon (and in both latencies of a
+    served load) and better in one."""
+    d = whole.state.designs
+    names = [*CRITERIA.values(), *(n for n in LATENCIES if n in d.columns)]
     rows = rows[d["standing"][rows] <= standing]
     theirs = np.stack([d[n][rows] for n in names], axis=1)
     own = np.array([mine[n] for n in names])
@@ -250,7 +267,8 @@ def without_rules(request: Request, world: World) -> list[Mapping[str, Any]]:
         verdict = free.state.verdicts[system, chips]
         same = other == best
         values = [_values(f, r[0]) for f, r in ((lawful, ours), (free, theirs)) if r]
-        by = {} if same or not ours else {FIGURES[k]: {"best": values[0][k], "without": values[1][k]} for k in FIGURES}
+        both = {} if same or not ours else values[0]
+        by = {FIGURES[k]: {"best": values[0][k], "without": values[1][k]} for k in both}
         cites = [] if same else [c.rule for c in verdict.citations]
         answers.append({"make": make(problem), "best": best, "without": None if same else other,
                         "citations": cites, "by": by})  # fmt: skip

@@ -12,13 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenworks.records import Bools, Ints
+from tokenworks.records import Bools, Ints, Serve
+from tokenworks.search.front import pareto
 from tokenworks.search.problem import State
 from tokenworks.search.shared import distinct_rows
 
 NEAR = 1.08  # a design this much slower than the best of its kind may be the best one within its own error
 RECOMPUTES = "computes more again than it needs to fit"
 SLOWER = "slower than another design of the same bill"
+MORE = "more chips of the same system than a design that answers as soon"
 
 
 def fastest(state: State) -> State:
@@ -31,6 +33,29 @@ def fastest(state: State) -> State:
     least = np.full(len(keys), np.inf)
     np.minimum.at(least, inverse, d["time"])
     return _cut(state, d["time"] <= NEAR * least[inverse], SLOWER)
+
+
+def fewest(state: State) -> State:
+    """Serving: of the designs of a system keep those that none beats in chips and in both latencies (and in tokens
+    per second, where the most is asked for), and one of each size near the least. Servers, network, energy and the
+    building grow with the chips, time is the horizon for all, and no rule lets more of a chip through than less
+    (tests/properties/test_serving_search.py holds network and law to that)."""
+    d = state.designs
+    if state.exhaustive or not len(d):
+        return state
+    assert isinstance(state.problem.job, Serve)  # a contract between passes
+    columns = ["chips", "ttft_p99", "tpot_p99"]
+    points = np.stack([d[c].astype(np.float64) for c in columns], axis=1)
+    if state.problem.job.requests_per_second is None:
+        points = np.concatenate([points, -d["tokens_per_s"][:, None]], axis=1)
+    kept = np.zeros(len(d), np.bool_)
+    for system in np.unique(d["system"]):
+        rows = np.flatnonzero(d["system"] == system)
+        kept[rows] = pareto(points[rows])
+        near = rows[d["chips"][rows] <= NEAR * d["chips"][rows].min()]
+        order = near[np.lexsort((d["ttft_p99"][near], d["chips"][near]))]
+        kept[order[np.unique(d["chips"][order], return_index=True)[1]]] = True
+    return _cut(state, kept, MORE)
 
 
 def _cut(state: State, rows: Bools | Ints, reason: str) -> State:

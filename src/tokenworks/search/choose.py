@@ -13,6 +13,7 @@ from tokenworks.search.problem import State
 from tokenworks.search.shared import distinct_rows
 
 CRITERIA = {"cost": "total", "time": "time", "energy": "energy", "carbon": "carbon"}
+LATENCIES = ("ttft_p99", "tpot_p99")  # of a served load; criteria beside the four, never the preferred one
 MOST = "most"  # asked for the most that the limits allow: tokens per second, and more is better
 # What breaks a tie, in this order, so that the same question always has the same answer.
 TIES = (
@@ -33,12 +34,22 @@ TIES = (
     "system",
     "precision",
     "acquire",
+    "draft",
+    "pool_replicas",
+    "replicas",
+    "pool_tp",
+    "pool_pp",
+    "pool_dp",
+    "pool_ep",
+    "ttft_p99",
+    "tpot_p99",
 )
 
 
 def criteria(designs: Designs, prefer: str) -> Floats:
-    """The criteria as columns, the preferred one first; shape (designs, 4)."""
-    names = [c for k, c in CRITERIA.items() if k != prefer]
+    """The criteria as columns, the preferred one first; shape (designs, 4), or 6 with the latencies of a served
+    load."""
+    names = [c for k, c in CRITERIA.items() if k != prefer] + [c for c in LATENCIES if c in designs.columns]
     columns = [_wanted(designs, prefer), *(designs[n].astype(np.float64) for n in names)]
     return np.stack(columns, axis=1)
 
@@ -65,7 +76,8 @@ def best_of_each(designs: Designs, prefer: str, by: str) -> Ints:
 
 
 def front(designs: Designs, prefer: str) -> Ints:
-    """Rows of the exact Pareto front over cost, time, energy and carbon, best first.
+    """Rows of the exact Pareto front over cost, time, energy and carbon (and the 99th percentiles of TTFT and TPOT of
+    a served load), best first.
 
     A design without a known total is never on it: it cannot be compared on cost.
     """
@@ -113,8 +125,8 @@ def distinct(state: State) -> State:
     d = state.designs
     if not len(d):
         return state
-    names = ("system", "chips", "acquire", "total", "time", "energy")
-    seen = np.stack([d[n].astype(np.float64) for n in names], axis=1)
+    names = ("system", "chips", "acquire", "total", "time", "energy", *LATENCIES)
+    seen = np.stack([d[n].astype(np.float64) for n in names if n in d.columns], axis=1)
     rows = ranked(d, preference(state))
     _, first = np.unique(np.nan_to_num(seen[rows], nan=-1.0), axis=0, return_index=True)
     return replace(state, designs=d.take(rows[np.sort(first)]), beaten=state.beaten + len(d) - len(first))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenworks.records import Designs, RunOn, Serve, Train
-from tokenworks.search import bounds, serving, shared, training
+from tokenworks.search import bounds, load, serving, shared, training
 from tokenworks.search.choose import contenders, distinct
 from tokenworks.search.problem import Problem, State
 
@@ -28,17 +28,17 @@ class Scorer(NamedTuple):
 
 
 def _at_once(problem: Problem, exhaustive: bool) -> Iterable[Callable[[], State]]:
-    """Serving has no bounds and few splits: one block, and nothing to switch off."""
-    return [partial(_held, problem)]
+    """Few splits of a replica: one block."""
+    return [partial(_held if isinstance(problem.job, RunOn) else serving.candidates, problem, exhaustive)]
 
 
-def _held(problem: Problem) -> State:
-    state = serving.candidates(problem)
+def _held(problem: Problem, exhaustive: bool) -> State:
+    state = serving.candidates(problem, exhaustive)
     held = np.ones(len(state.designs), np.bool_)
     for name, value in problem.fixed.items():
-        if name in state.designs.columns and name != "chips":  # of a replica here; the factory's follow from the load
+        if name in state.designs.columns:
             held &= state.designs[name] == value
-    return state.keep(held, "not the split that was asked about")
+    return state.keep(held, load.HELD)
 
 
 # Training knows its number of chips from the start; serving learns it from the load a replica carries.
@@ -51,11 +51,12 @@ PASSES: Mapping[type, tuple[Blocks, tuple[Pass, ...]]] = MappingProxyType(
         ),
         Serve: (
             _at_once,
-            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
+            (shared.screen_least, serving.fit, load.time, shared.screen, shared.wire, shared.power, shared.price,
+             contenders, distinct),
         ),
         RunOn: (
             _at_once,
-            (serving.fit, serving.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
+            (serving.fit, load.time, shared.screen, shared.wire, shared.power, shared.price, contenders, distinct),
         ),
     }
 )  # fmt: skip
@@ -85,6 +86,8 @@ def search(
     """
     make, every = PASSES[type(problem.job)]
     passes = tuple(screen if step is shared.screen else step for step in every)
+    if screen is not shared.screen:  # what stands for the law judges what is sized
+        passes = tuple(step for step in passes if step is not shared.screen_least)
     each: Callable[..., Iterable[tuple[State, int]]] = map
     blocks = make(problem, exhaustive)
     if exhaustive and isinstance(problem.job, Train):  # first of all, what is no network is no design

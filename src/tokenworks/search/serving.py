@@ -1,4 +1,4 @@
-"""Serving, and running on one chip: candidates, the most load within the service level, replicas."""
+"""Serving, and running on one chip: the splits of a replica, what fits, and one request at a time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 
 from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory as perf_memory
-from tokenworks.perf import serving_open as perf_open
 from tokenworks.perf.serving_columns import constants_columns, gathered, hardware_columns
 from tokenworks.perf.serving_constants import ServingConstants, watts_per_teraflop
 from tokenworks.perf.serving_plan import ServingPlan, rates_used
-from tokenworks.records import Designs, Hardware, Ints, RunOn, Serve
+from tokenworks.records import Designs, Floats, Hardware, Ints, RunOn, Serve
 from tokenworks.search import shared, software, space
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.training import hardware
@@ -31,15 +30,16 @@ def lengths(problem: Problem) -> perf.Lengths:
     return perf.Lengths(float(problem.job.input), float(problem.job.output))
 
 
-def candidates(problem: Problem) -> State:
+def candidates(problem: Problem, exhaustive: bool = False) -> State:
     """All splits of one replica on every offer; what does not divide is counted and left out."""
-    state = State(problem, Designs({}))
+    state = State(problem, Designs({}), exhaustive=exhaustive)
     found: list[Designs] = []
     alone = isinstance(problem.job, RunOn)
     for index, offer in enumerate(problem.offers):
         for precision in _precisions(problem, offer):
             domain = 1 if alone else int(offer.hardware.scaleup_domain)
-            designs, rules = space.serving(problem.architecture, domain, index, alone)
+            drafts = (0,) if alone else software.drafts(offer.chip, problem.architecture.mtp_layers)
+            designs, rules = space.serving(problem.architecture, domain, index, alone, drafts)
             n = len(designs)
             designs = designs.with_(precision=np.full(n, PRECISIONS.index(precision), np.int64))
             cut, keep = dict(state.cut), np.ones(n, dtype=np.bool_)
@@ -64,16 +64,24 @@ def _precisions(problem: Problem, offer: Offer) -> tuple[str, ...]:
 
 def replica(problem: Problem, designs: Designs, offer: Offer, precision: str) -> perf.Replica:
     """The columns of the designs of one offer as the performance model names them."""
-    plan = plan_columns(designs, precision)
-    return perf.Replica(problem.architecture, hardware(offer, precision), plan, constants(problem, offer))
+    own = constants(problem, offer)
+    return perf.Replica(problem.architecture, hardware(offer, precision), plan_columns(designs, precision, own), own)
 
 
-def plan_columns(designs: Designs, precision: str) -> ServingPlan:
-    """The designs' splits, at one precision."""
+def prefill_worker(problem: Problem, designs: Designs, offer: Offer, precision: str) -> perf.Replica:
+    """The prefill workers of designs with separate pools, as `replica` gives the decode workers."""
+    own = {name: designs[f"pool_{name}"] for name in ("tp", "pp", "dp", "ep")}
+    return replica(problem, Designs(own), offer, precision)
+
+
+def plan_columns(designs: Designs, precision: str, constants: ServingConstants) -> ServingPlan:
+    """The designs' splits, at one precision. A drafted token is kept with the assumed chance of the calibration."""
     cache = CACHE if precision.startswith(("fp8", "mxfp8", "nvfp4")) else WIDE_CACHE
+    draft = designs["draft"] if "draft" in designs.columns else 0
     return ServingPlan(
-        tp=designs["tp"], dp=designs["dp"], pp=designs["pp"], ep=designs["ep"], weights=precision, kv=cache
-    )
+        tp=designs["tp"], dp=designs["dp"], pp=designs["pp"], ep=designs["ep"], weights=precision, kv=cache,
+        draft=draft, accept=1.0 + np.asarray(draft) * constants.accept,
+    )  # fmt: skip
 
 
 def constants(problem: Problem, offer: Offer) -> ServingConstants:
@@ -105,7 +113,8 @@ def batches(state: State) -> Iterator[tuple[Ints, perf.Replica]]:
         place = np.searchsorted(list(boxes), d["system"][rows])
         fitted = gathered(constants_columns([known[s] for s in boxes]), place)
         box = hardware_columns([boxes[s] for s in d["system"][rows].tolist()])
-        yield rows, perf.Replica(problem.architecture, box, plan_columns(d.take(rows), PRECISIONS[precision]), fitted)
+        plan = plan_columns(d.take(rows), PRECISIONS[precision], fitted)
+        yield rows, perf.Replica(problem.architecture, box, plan, fitted)
 
 
 def fit(state: State) -> State:
@@ -125,72 +134,7 @@ def fit(state: State) -> State:
     return state.keep(needed <= usable, "does not fit into memory")
 
 
-def time(state: State) -> State:
-    """Load every replica until its 99th percentiles meet the service level; size the number of replicas."""
-    return _alone(state) if isinstance(state.problem.job, RunOn) else _loaded(state)
-
-
-def _loaded(state: State) -> State:
-    d, problem = state.designs, state.problem
-    if not len(d):
-        return state
-    assert isinstance(problem.job, Serve)  # a contract between passes
-    serve = problem.job
-    ttft, tpot = serve.ttft_p99 or np.inf, serve.tpot_p99 or np.inf
-    names = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
-    columns = {name: np.zeros(len(d)) for name in names}
-    for rows, r in batches(state):
-        steady = perf_open.within(r, lengths(problem), ttft, tpot)
-        for name in names:
-            columns[name][rows] = getattr(steady, name)
-    keeps = (columns["ttft_p99"] <= ttft) & (columns["tpot_p99"] <= tpot) & (columns["batch"] >= 1.0)
-    if not keeps.any():
-        state = state.with_nearest("make.serve.ttft_p99", float(np.min(columns["ttft_p99"])))
-        state = state.with_nearest("make.serve.tpot_p99", float(np.min(columns["tpot_p99"])))
-    state = replace(state, designs=d.with_(**{k: columns[k] for k in ("batch", "ttft", "tpot")}))
-    state = state.keep(keeps, "misses the service level")
-    return _replicas(state, columns["requests"][keeps])
-
-
-def _replicas(state: State, rate: np.ndarray) -> State:
-    """Copies for the asked rate (whole nodes are bought), or as many as the limits allow."""
-    d, problem = state.designs, state.problem
-    assert isinstance(problem.job, Serve)  # a contract between passes
-    node = np.array([o.node for o in problem.offers] or [1], np.int64)[d["system"]] if len(d) else d["system"]
-    size = d["chips"].astype(np.float64)
-    if problem.job.requests_per_second is not None:
-        copies = np.ceil(problem.job.requests_per_second / np.maximum(rate, 1e-12))
-    else:
-        copies = np.maximum(1.0, np.floor(_most_chips(problem)[d["system"]] / size)) if len(d) else size
-    chips = np.minimum(np.ceil(copies * size / node) * node, 1e15).astype(np.int64)
-    tokens = copies * rate * problem.job.output
-    horizon = problem.request.horizon or float(problem.world.constants["serve_horizon"].value)
-    designs = d.with_(
-        chips=chips,
-        replicas=np.minimum(copies, 1e15).astype(np.int64),
-        tokens_per_s=np.minimum(tokens, _asked(problem, tokens)),
-        step_time=d["tpot"],
-        step_floor=np.zeros(len(d)),
-        step_ceiling=np.full(len(d), np.inf),
-        time=np.full(len(d), horizon),
-    )
-    limit = problem.request.limits.chips_max
-    state = replace(state, designs=designs, scored=state.scored + len(d))
-    if limit is None or not len(d):
-        return state
-    if not (chips <= limit).any():
-        state = state.with_nearest("limits.chips_max", float(chips.min()))
-    return state.keep(chips <= limit, "needs more chips than allowed")
-
-
-def _asked(problem: Problem, tokens: np.ndarray) -> np.ndarray:
-    assert isinstance(problem.job, Serve)  # a contract between passes
-    if problem.job.requests_per_second is None:
-        return tokens
-    return np.full(len(tokens), problem.job.requests_per_second * problem.job.output)
-
-
-def _most_chips(problem: Problem) -> np.ndarray:
+def most_chips(problem: Problem) -> Floats:
     """The most chips of every offer that power, count and the chips' bare price allow."""
     limits, most = problem.request.limits, []
     pue = float(shared.local(problem.world, problem.request.where, "pue").value)
@@ -229,7 +173,7 @@ def _capital_each(problem: Problem, offer: Offer, power: float) -> float:
     return (equipment + house) / ROUNDING
 
 
-def _alone(state: State) -> State:
+def alone(state: State) -> State:
     """One request at a time on one chip: does a decision finish within its period?"""
     d, problem = state.designs, state.problem
     if not len(d):

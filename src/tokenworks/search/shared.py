@@ -86,6 +86,20 @@ def screen(state: State) -> State:
     return state
 
 
+def screen_least(state: State) -> State:
+    """Cut the systems that the law bars even at one node, before anything is timed: no rule lets more of a chip
+    through than less. Their verdicts stay, so that a reader sees why, however the chip would have done."""
+    d, problem = state.designs, state.problem
+    if not len(d):
+        return state
+    systems = np.unique(d["system"]).tolist()
+    verdicts = judged(problem, [(s, problem.offers[s].node) for s in systems])
+    followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
+    barred = [s for (s, _), v in verdicts.items() if law.standing(v, followed) == "barred"]
+    state = replace(state, verdicts={**state.verdicts, **verdicts})
+    return state.keep(~np.isin(d["system"], barred), "barred by export rules")
+
+
 def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:
     """The distinct combinations of some columns, in order, and which of them every row is. Rows come in long
     runs of the same combination, so only the heads of the runs are sorted.

@@ -23,6 +23,10 @@ TRAINING_OTHERS = ("megatron-lm", "other")
 SERVING: Mapping[str, str] = MappingProxyType({"Huawei": "vllm-ascend", "Google": "vllm", "AWS": "vllm"})
 SERVING_OTHERS = "vllm"
 
+# Vendors on whose chips vLLM drafts with a model's own MTP modules (docs.vllm.ai, speculative decoding: method "mtp";
+# vllm-ascend documentation, MTP).
+DRAFTS = ("NVIDIA", "AMD", "Huawei")
+
 # Chips that are only ever rented, in their maker's own cloud.
 CLOUD_ONLY = ("Google", "AWS", "Microsoft", "Meta")
 
@@ -36,6 +40,11 @@ def training(chip: Chip, year: int) -> tuple[str, Software]:
 def serving(chip: Chip) -> str:
     """Serving engine for a chip."""
     return SERVING.get(chip.vendor, SERVING_OTHERS)
+
+
+def drafts(chip: Chip, modules: int) -> tuple[int, ...]:
+    """Tokens drafted per step that are tried: none, and one where the engine drafts with the model's MTP modules."""
+    return (0, 1) if modules and chip.vendor in DRAFTS else (0,)
 
 
 def training_precisions(chip: Chip) -> tuple[str, ...]:

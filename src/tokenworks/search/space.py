@@ -2,7 +2,8 @@
 
 Training: offer x precision x count x tp x pp x vpp x cp x ep x micro-batch x recompute x ZeRO x oversubscription,
           each bought or rented; data parallel follows from the count.
-Serving:  offer x precision x tp x pp x ep x attention data parallel; batch and replicas follow from the load.
+Serving:  offer x precision x tp x pp x ep x attention data parallel x drafts, prefill and decode together or in
+          separate pools (a split for each), x load; batch and replicas follow from the load.
 
 Every list of values stands here as data; what does not divide is cut under its own reason. docs/search.md says why
 each list ends where it does.
@@ -31,6 +32,7 @@ ZERO = (1, 2, 3)
 OVERSUBSCRIPTION = (1, 2, 4)  # leaf ports down over up
 SERVING_PIPELINE = (1, 2, 4)
 SERVING_DATA = (1, 2, 4, 8, 16, 32)
+LOADS = (1.0, 0.7, 0.4)  # of what the service level lets a replica carry: the less, the sooner its tokens come
 
 CONTEXT_FROM = 16384  # sequence length from which context parallelism is tried
 COUNTS_PER_OCTAVE = (4, 6)  # numerators over four: counts rise by 33 to 50 %
@@ -202,11 +204,14 @@ def training(shape: TrainingShape, sizes: Ints, open_axes: tuple[str, ...] = ())
     return Spanned(Designs(columns), grid.spanned, grid.cut)
 
 
-def serving(architecture: Architecture, domain: int, systems: int, alone: bool) -> tuple[Designs, dict[str, Bools]]:
+def serving(
+    architecture: Architecture, domain: int, systems: int, alone: bool, drafts: Sequence[int] = (0,)
+) -> tuple[Designs, dict[str, Bools]]:
     """All splits of one serving replica of one offer, and which rows each divisibility rule lets through.
 
     A replica is tp x pp x dp chips; experts are spread over all of a stage (ep = tp x dp) or not at all. How
-    many sequences it decodes together follows from the service level. `alone`: one chip only.
+    many sequences it decodes together follows from the service level. `alone`: one chip only. drafts: tokens drafted
+    per step.
     """
     routed = experts(architecture)
     axes = product(
@@ -214,6 +219,7 @@ def serving(architecture: Architecture, domain: int, systems: int, alone: bool) 
         pp=(1,) if alone else SERVING_PIPELINE,
         dp=SERVING_DATA if routed and not alone else (1,),
         spread=(0, 1) if routed and not alone else (0,),
+        draft=drafts,
     )
     ep = np.where(axes["spread"] == 1, axes["tp"] * axes["dp"], 1)
     size = axes["tp"] * axes["pp"] * axes["dp"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -210,6 +210,21 @@ def _degrees(record: Mapping[str, Any], cores: float, calibration: Mapping[str, 
     )  # fmt: skip
 
 
+def _interleaved(
+    d: _Degrees, depth: int, family: Mapping[str, Any], record: Mapping[str, Any], calibration: Mapping[str, Any],
+    assumed: Assumed,
+) -> _Degrees:  # fmt: skip
+    """The degrees with the virtual stages that a pipeline of unknown software is taken to have where neither they nor
+    a schedule are published: with one, a long pipeline of few micro-batches would idle half of its time."""
+    given = part(record, "parallelism")
+    stated = given.get("virtual_pipeline_stages") is not None or given.get("schedule") is not None
+    stages = float(calibration["practice"]["virtual_stages"]["value"])
+    if stated or d.pp == 1.0 or not family.get("interleaves") or depth < stages * d.pp:
+        return d
+    why = "not given; pipelines are interleaved where nothing else is said"
+    return replace(d, vpp=float(assume(assumed, "parallelism.virtual_pipeline_stages", stages, why)))
+
+
 def _batches(
     record: Mapping[str, Any], d: _Degrees, sequence: float, calibration: Mapping[str, Any], assumed: Assumed
 ) -> tuple[float, float]:
@@ -260,7 +275,7 @@ def read_plan(
     if sequence is None:
         value = float(min(arch.max_context or 4096, 4096))
         sequence = float(assume(assumed, "seq_len", value, "no sequence length is given"))
-    d = _degrees(record, cores, calibration, assumed)
+    d = _interleaved(_degrees(record, cores, calibration, assumed), arch.depth, family, record, calibration, assumed)
     given = part(record, "parallelism")
     total, micro = _batches(record, d, sequence, calibration, assumed)
     group = count(given, "fsdp_group", high=1e8, within="parallelism") or 0.0

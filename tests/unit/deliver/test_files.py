@@ -65,12 +65,24 @@ def test_a_file_that_says_something_else_is_a_defect(design: dict[str, Any], dee
 
 
 def test_the_serving_line_divides_the_batch_over_its_engines(examples: dict[str, Quote], facts: Catalog) -> None:
-    serving = examples["serve-deepseek-r1-in-taipei"].content["designs"][0]
+    designs = examples["serve-deepseek-r1-in-taipei"].content["designs"]
+    serving = next(d for d in designs if d["pools"] is None)
     arch = workload.read(facts.models["deepseek-r1"].config, "deepseek-r1")
     content = launch.files(serving, arch)["serve.sh"]
     slots = int(content.split("--max-num-seqs ")[1].split()[0])
     assert slots * serving["parallelism"]["dp"] >= serving["job"]["batch"]
     assert (slots - 1) * serving["parallelism"]["dp"] < serving["job"]["batch"]
+
+
+def test_separate_pools_have_a_line_for_each_pool(examples: dict[str, Quote], facts: Catalog) -> None:
+    serving = next(d for d in examples["serve-deepseek-r1-in-taipei"].content["designs"] if d["pools"])
+    made = launch.files(serving, workload.read(facts.models["deepseek-r1"].config, "deepseek-r1"))
+    assert set(made) == {"serve-prefill.sh", "serve-decode.sh"}
+    for role, pool in serving["pools"].items():
+        said = launch.read_back("serve.sh", made[f"serve-{role}.sh"])
+        assert [said[k] for k in ("tp", "pp", "dp")] == [pool[k] for k in ("tp", "pp", "dp")]
+        assert said["chips"] * pool["replicas"] == pool["chips"]
+        assert ("--speculative-config" in made[f"serve-{role}.sh"]) == (role == "decode" and serving["draft"] > 0)
 
 
 @settings(deadline=None)

@@ -13,8 +13,10 @@ from tokenworks.perf.goodput import Reliability, goodput, reliability, wall_time
 from tokenworks.perf.layout import Layout, Software
 from tokenworks.perf.training import BOUNDS, step, usable_memory
 from tokenworks.perf.training_constants import TrainingConstants, density
+from tokenworks.perf.training_layer import Bench, attention_efficiency, matrix_work
 from tokenworks.simulate.training import Faults, simulate
 from tokenworks.workload import flops_per_token
+from tokenworks.workload.architecture import Attention, Matrix
 
 EIGHT = replace(SMALL, ep=8.0)
 
@@ -169,6 +171,43 @@ def test_finer_scales_and_emptier_schedules_move_the_step_the_right_way():
     bubble = [float(step(DENSE, H100, replace(lay, bubble=b), constants()).parts["pp_bubble"]) for b in (1.0, 0.5, 0.0)]
     assert bubble[0] - bubble[1] == pytest.approx(bubble[1] - bubble[2])
     assert bubble[0] > bubble[1]
+
+
+def test_every_expert_that_a_chip_holds_is_launched_apart():
+    """With experts spread over more chips the same tokens cost the host less; the wire aside."""
+    apart = [step(MIXTURE, H100, replace(EIGHT, ep=ep), constants()).parts["host"] for ep in (2.0, 4.0, 8.0)]
+    assert apart[0] > apart[1] > apart[2]
+    assert apart[0] - apart[1] == pytest.approx(2.0 * (apart[1] - apart[2]), rel=0.02)  # 64, 32 and 16 experts
+
+
+def test_early_dispatchers_send_every_choice_across_domains_and_none_more_within():
+    early, late = Software("megatron-bridge", 2025.7), Software("megatron-bridge", 2025.8)
+    wide = Layout(ep=32.0, dp=32.0, global_batch=64.0, sequence=4096.0)
+    seconds = {
+        (ep, s.year): float(step(MIXTURE, H100, replace(wide, ep=ep, software=s), constants()).parts["ep"])
+        for ep in (8.0, 32.0) for s in (early, late)
+    }  # fmt: skip
+    assert seconds[32.0, early.year] > 1.5 * seconds[32.0, late.year]
+    assert seconds[8.0, early.year] == pytest.approx(seconds[8.0, late.year])
+
+
+def test_a_product_of_few_contracted_elements_runs_below_the_rate_of_long_ones():
+    """The same FLOPs in half as many columns twice as long cost less."""
+    c = constants()
+    short, long = (
+        float(matrix_work(Matrix("up", rows, columns, "column", "mlp"), Bench(H100, SMALL, c)).gemm)
+        for rows, columns in ((512, 32768), (4096, 4096))
+    )
+    assert short > 1.03 * long
+
+
+def test_an_older_attention_kernel_slows_no_scan():
+    old = Software("torchtitan", 2025.0)
+    assert constants(H100, old).framework["flash2"]
+    for kind, slower in (("full", True), ("mamba", False)):
+        attention = Attention(kind, 32, 8, 128, 128)
+        found = [attention_efficiency(attention, Bench(H100, SMALL, c)) for c in (constants(), constants(H100, old))]
+        assert bool(found[1] < found[0]) == slower
 
 
 def test_every_constant_says_what_it_means_and_whether_it_was_fitted():

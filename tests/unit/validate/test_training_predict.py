@@ -243,3 +243,22 @@ def test_no_junk_in_any_field_raises_or_gives_a_figure_that_is_none(now, path):
             assert all(0 < m["value"] < math.inf for m in answer["metrics"].values()), (path, junk)
         if path != "id":
             json.dumps(answer, allow_nan=False)
+
+
+def test_a_pipeline_of_unknown_software_is_taken_to_be_interleaved_and_says_so(now):
+    deep = changed("parallelism", {"tp": 2, "pp": 8, "cp": 1, "dp": 4, "zero_stage": 1})
+    rates = {}
+    for name, framework, more in (
+        ("unknown", "our own stack", {}),
+        ("stated", "our own stack", {"virtual_pipeline_stages": 1}),
+        ("scheduled", "our own stack", {"schedule": "1f1b"}),
+        ("known", "Megatron-Bridge 26.02", {}),
+    ):
+        record = copy.deepcopy(deep)
+        record["framework"] = framework
+        record["parallelism"] |= more
+        answer = training.predict(record, now)
+        rates[name] = answer["metrics"]["tokens_per_s_per_chip"]["value"]
+        said = {note["field"]: note["value"] for note in answer["assumed"]}
+        assert said.get("parallelism.virtual_pipeline_stages") == (2.0 if name == "unknown" else None)
+    assert rates["unknown"] > 1.05 * rates["stated"] == pytest.approx(1.05 * rates["scheduled"])
