@@ -16,7 +16,6 @@ State is columns (columns.py). These plain functions are the reference; numba co
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from tokenworks.simulate import columns as at
 from tokenworks.simulate.columns import Farmyard
@@ -35,7 +34,6 @@ from tokenworks.simulate.structures import (
 CROWDED, SPARE = 1.5, 8  # a prefix draws to a replica while its load is at most 1.5 times the least plus 8
 
 
-@register_jitable
 def need(f: Farmyard, r: int, request: int) -> int:
     """Tokens of cache that a request takes on admission, before what is shared."""
     output: int = 0 if f.rules.n[at.HANDS, r] else f.w.n[at.OUTPUT, request]
@@ -43,7 +41,6 @@ def need(f: Farmyard, r: int, request: int) -> int:
     return tokens
 
 
-@register_jitable
 def fits(f: Farmyard, r: int, request: int) -> bool:
     """Whether a replica has a slot and cache for a request now."""
     s, rules = f.s, f.rules
@@ -55,7 +52,6 @@ def fits(f: Farmyard, r: int, request: int) -> bool:
     return bool(tokens <= rules.n[at.CACHE, r])
 
 
-@register_jitable
 def waiting(f: Farmyard, r: int) -> int:
     """The queue that a replica serves: its own, or one shared by its pool."""
     if f.policy.router != at.SHARED:
@@ -64,7 +60,6 @@ def waiting(f: Farmyard, r: int) -> int:
     return q
 
 
-@register_jitable
 def admit(f: Farmyard, r: int, now: float) -> None:
     """Move requests from the head of its queue into a replica while a slot and cache are free."""
     w, s, rules = f.w, f.s, f.rules
@@ -89,7 +84,6 @@ def admit(f: Farmyard, r: int, now: float) -> None:
         begin_fill(s, w, r, request)
 
 
-@register_jitable
 def decode(f: Farmyard, r: int, request: int) -> None:
     """A prefilled sequence, whose first token is made, begins to decode."""
     s, w = f.s, f.w
@@ -98,7 +92,6 @@ def decode(f: Farmyard, r: int, request: int) -> None:
     s.n[at.HELD, r] += 1 if f.rules.n[at.PAGED, r] else 0
 
 
-@register_jitable
 def evict(f: Farmyard, r: int, k: int) -> int:
     """The sequence at place k of the heap loses its cache and has to be prefilled anew, with the tokens that
     it has made; returns its request."""
@@ -113,7 +106,6 @@ def evict(f: Farmyard, r: int, k: int) -> int:
     return request
 
 
-@register_jitable
 def preempt(f: Farmyard, r: int) -> None:
     """The youngest decoding sequence gives up its cache and waits at the front."""
     s = f.s
@@ -125,7 +117,6 @@ def preempt(f: Farmyard, r: int) -> None:
     s.counts[at.PREEMPTED] += 1
 
 
-@register_jitable
 def plan(f: Farmyard, r: int, now: float) -> None:
     """Decide what the replica does next and when it ends (infinity: nothing to do)."""
     s, rules = f.s, f.rules
@@ -163,7 +154,6 @@ def plan(f: Farmyard, r: int, now: float) -> None:
     s.t[at.END, r] = now + s.n[at.STEPS, r] * s.t[at.EACH, r]
 
 
-@register_jitable
 def cut(f: Farmyard, r: int, now: float) -> None:
     """Shorten a jump to the end of the step that is under way."""
     s = f.s
@@ -175,7 +165,6 @@ def cut(f: Farmyard, r: int, now: float) -> None:
         s.t[at.END, r] = s.t[at.STARTED, r] + run * s.t[at.EACH, r]
 
 
-@register_jitable
 def advance(f: Farmyard, r: int, now: float) -> int:
     """Decode the planned steps; returns how many requests left."""
     s, w = f.s, f.w
@@ -196,7 +185,6 @@ def advance(f: Farmyard, r: int, now: float) -> int:
     return ended
 
 
-@register_jitable
 def finish(f: Farmyard, r: int) -> int:
     """Carry the planned steps out at their end; returns how many requests left."""
     s, w, rules = f.s, f.w, f.rules
@@ -218,7 +206,6 @@ def finish(f: Farmyard, r: int) -> int:
     return ended
 
 
-@register_jitable
 def filled(f: Farmyard, r: int, request: int, now: float) -> int:
     """A prompt is prefilled and its first token made: it ends, decodes here, or travels. Returns how many
     requests left."""
@@ -247,7 +234,6 @@ def filled(f: Farmyard, r: int, request: int, now: float) -> int:
     return 0
 
 
-@register_jitable
 def best(f: Farmyard, low: int, high: int, idle: bool) -> int:
     """The least loaded replica that is up (of those that stand idle, if any is wanted); at.NOBODY where there is
     none."""
@@ -260,7 +246,6 @@ def best(f: Farmyard, low: int, high: int, idle: bool) -> int:
     return found
 
 
-@register_jitable
 def nearest(f: Farmyard, low: int, high: int, request: int) -> int:
     """The replica with the least prompt tokens to compute until this request is prefilled, its own included, among
     those that are not crowded: what is cached draws, what waits repels (Qin et al., Mooncake, FAST 2025, algorithm
@@ -280,7 +265,6 @@ def nearest(f: Farmyard, low: int, high: int, request: int) -> int:
     return found
 
 
-@register_jitable
 def route(f: Farmyard, request: int, turn: int) -> int:
     """The replica that a request goes to; at.NOBODY where none of its pool is up."""
     fronts, replicas = f.policy.fronts, f.s.t.shape[1]
@@ -301,7 +285,6 @@ def route(f: Farmyard, request: int, turn: int) -> int:
     return best(f, low, high, False)
 
 
-@register_jitable
 def offer(f: Farmyard, request: int, turn: int, now: float) -> None:
     """Send a request to a replica's queue, which begins at once where it stands idle."""
     s, w = f.s, f.w
@@ -323,7 +306,6 @@ def offer(f: Farmyard, request: int, turn: int, now: float) -> None:
                 break
 
 
-@register_jitable
 def soonest_flight(f: Farmyard) -> int:
     """Place of the cache that lands first (of two at once: the older request); at.NOBODY where none travels."""
     s, found = f.s, at.NOBODY
@@ -337,7 +319,6 @@ def soonest_flight(f: Farmyard) -> int:
     return found
 
 
-@register_jitable
 def take_flight(f: Farmyard, k: int) -> int:
     """Take a travelling cache off the list; its source has room again. Returns the request."""
     s, w = f.s, f.w
@@ -349,14 +330,12 @@ def take_flight(f: Farmyard, k: int) -> int:
     return request
 
 
-@register_jitable
 def next_landing(f: Farmyard) -> None:
     """Write down when the next cache lands."""
     k = soonest_flight(f)
     f.s.next[1] = np.inf if k == at.NOBODY else f.s.fly_time[k]
 
 
-@register_jitable
 def land(f: Farmyard, turn: int, now: float) -> None:
     """A cache arrives at the decoding pool; the replica that it comes from may take in the next prompt."""
     request = take_flight(f, soonest_flight(f))

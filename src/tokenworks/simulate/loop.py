@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from functools import cache
 from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
 
+from tokenworks.deferred import Deferred
 from tokenworks.simulate import columns, engine, prefix, structures
 from tokenworks.simulate import columns as at
 from tokenworks.simulate.columns import Clock, Farmyard
 from tokenworks.simulate.engine import admit, finish, land, offer, plan
 
+_NUMBA, _EXTENDING = Deferred("numba"), Deferred("numba.extending")  # half a second to load
 
-@register_jitable
+
 def look(f: Farmyard, watch: Any, seen: int, due: float, every: float, now: float) -> tuple[int, float, float]:
     """Write down queue, cache, sequences and replicas at the times that are due; where the columns are full, every
     second one goes and the distance doubles. Returns (columns used, next time, distance)."""
@@ -41,7 +43,6 @@ def look(f: Farmyard, watch: Any, seen: int, due: float, every: float, now: floa
     return seen, due, every
 
 
-@register_jitable
 def run(f: Farmyard, c: Clock, watch: Any, more: bool) -> Clock:
     """Go on with a run until all requests have left, or where `more` will come until the next arrival is not known,
     or until a rare event is due; returns where it stands. Of several events at once: the end of a step, a cache
@@ -87,7 +88,6 @@ def run(f: Farmyard, c: Clock, watch: Any, more: bool) -> Clock:
     return Clock(now, area, inside, turn, upcoming, seen, due, every, c.tick, c.enough, rare)
 
 
-@register_jitable
 def arrive(f: Farmyard, request: int, turn: int, now: float) -> int:
     """A request comes; it is turned away (returns 0) where no cache can hold it."""
     w, fronts = f.w, f.policy.fronts
@@ -99,23 +99,26 @@ def arrive(f: Farmyard, request: int, turn: int, now: float) -> int:
     return 1
 
 
-def _compiled() -> Any:
-    """The compiled `run`. numba keeps it on disk by the source of one file and by what it closes over: that is the
-    code of all functions that it calls, so that a change in any of them compiles anew."""
-    modules = (structures, prefix, engine)
-    parts = [
-        (n, v.__code__.co_code, v.__code__.co_names, [k for k in v.__code__.co_consts if isinstance(k, int | float)])
-        for m in modules
-        for n, v in sorted(vars(m).items())
-        if isinstance(v, FunctionType) and v.__module__ == m.__name__
+@cache
+def compiled() -> Any:
+    """The compiled `run`, with all functions that it calls. numba keeps it on disk by the source of one file and by
+    what it closes over: that is the code of those functions, so that a change in any of them compiles anew. The first
+    time on a machine takes half a minute."""
+    called = [
+        (name, function)
+        for module in (structures, prefix, engine, sys.modules[__name__])
+        for name, function in sorted(vars(module).items())
+        if isinstance(function, FunctionType) and function.__module__ == module.__name__
     ]
+    parts = []
+    for name, function in called:
+        code = function.__code__
+        parts.append((name, code.co_code, code.co_names, [k for k in code.co_consts if isinstance(k, int | float)]))
+        _EXTENDING.register_jitable(function)
     numbers = [(n, v) for n, v in sorted(vars(columns).items()) if isinstance(v, int)]
-    code = hashlib.sha256(repr((parts, numbers)).encode()).hexdigest()
+    seal = hashlib.sha256(repr((parts, numbers)).encode()).hexdigest()
 
     def entry(f: Farmyard, c: Clock, watch: Any, more: bool) -> Clock:
-        return run(f, c, watch, more) if len(code) else c
+        return run(f, c, watch, more) if len(seal) else c
 
-    return njit(cache=True, nogil=True)(entry)
-
-
-compiled = _compiled()
+    return _NUMBA.njit(cache=True, nogil=True)(entry)

@@ -8,13 +8,10 @@ its beginning (Kwon et al., SOSP 2023; Zheng et al., SGLang, 2024). Plain functi
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
-
 from tokenworks.simulate import columns as at
 from tokenworks.simulate.columns import Blocks, Rules, State, Work
 
 
-@register_jitable
 def matched(w: Work, b: Blocks, rules: Rules, r: int, request: int) -> tuple[int, int]:
     """Leading blocks of a request that a replica has (one token at least is always computed), and how many of
     them are in use."""
@@ -32,7 +29,6 @@ def matched(w: Work, b: Blocks, rules: Rules, r: int, request: int) -> tuple[int
     return found, used
 
 
-@register_jitable
 def unlink(b: Blocks, r: int, block: int) -> None:
     """A block without a use leaves the list."""
     older, newer = b.table[at.OLDER, r, block], b.table[at.NEWER, r, block]
@@ -47,7 +43,6 @@ def unlink(b: Blocks, r: int, block: int) -> None:
     b.ends[at.FREE, r] -= 1
 
 
-@register_jitable
 def keep(b: Blocks, r: int, block: int) -> None:
     """A block that lost its last use joins the list as the newest."""
     b.table[at.OLDER, r, block], b.table[at.NEWER, r, block] = b.ends[at.NEWEST, r], at.NOBODY
@@ -59,7 +54,6 @@ def keep(b: Blocks, r: int, block: int) -> None:
     b.ends[at.FREE, r] += 1
 
 
-@register_jitable
 def pin(w: Work, b: Blocks, r: int, request: int, found: int) -> None:
     """A request takes the `found` leading blocks that are cached."""
     start = w.n[at.START, request]
@@ -71,7 +65,6 @@ def pin(w: Work, b: Blocks, r: int, request: int, found: int) -> None:
     w.n[at.PINNED, request] = found
 
 
-@register_jitable
 def publish(w: Work, s: State, b: Blocks, rules: Rules, r: int, request: int) -> None:
     """The blocks of a prefilled prompt can be used by others; where another made the same, one copy goes."""
     start = w.n[at.START, request]
@@ -85,7 +78,6 @@ def publish(w: Work, s: State, b: Blocks, rules: Rules, r: int, request: int) ->
     w.n[at.PINNED, request] = w.n[at.MANY, request]
 
 
-@register_jitable
 def release(w: Work, s: State, b: Blocks, rules: Rules, r: int, request: int, size: int) -> None:
     """A request gives up its `size` tokens of cache; its blocks stay while there is room."""
     shared = w.n[at.PINNED, request]
@@ -100,7 +92,6 @@ def release(w: Work, s: State, b: Blocks, rules: Rules, r: int, request: int, si
     w.n[at.PINNED, request] = 0
 
 
-@register_jitable
 def trim(s: State, b: Blocks, rules: Rules, r: int) -> None:
     """Drop the least recently used blocks until what is in use has its room."""
     while b.ends[at.FREE, r] > 0 and s.n[at.HELD, r] + b.ends[at.FREE, r] * rules.n[at.BLOCK, r] > rules.n[at.CACHE, r]:
@@ -109,7 +100,6 @@ def trim(s: State, b: Blocks, rules: Rules, r: int) -> None:
         b.table[at.USES, r, block] = at.NOBODY
 
 
-@register_jitable
 def forget(b: Blocks, r: int) -> None:
     """A replica lost its memory."""
     b.table[at.USES, r, :] = at.NOBODY

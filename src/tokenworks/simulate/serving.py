@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
 from tokenworks.records import Floats, Ints
 from tokenworks.simulate import columns as at
+from tokenworks.simulate import loop, rare
 from tokenworks.simulate.columns import Clock, Farmyard, State
 from tokenworks.simulate.farm import (
     ROUTERS,
@@ -37,19 +37,13 @@ from tokenworks.simulate.rows import empty_work, refill, staying
 from tokenworks.simulate.tables import StepTable
 from tokenworks.simulate.tally import Level, Tally, spread
 
-if TYPE_CHECKING:
-    from tokenworks.simulate import loop, rare
-else:
-    loop = Deferred("tokenworks.simulate.loop")  # numba takes half a second to load
-    rare = Deferred("tokenworks.simulate.rare")
-
 __all__ = [
     "ROUTERS", "Engine", "Failures", "Farm", "Level", "Machines", "Part", "Prefill", "Result", "Scaling",
     "exponential_failures", "simulate", "spread", "stream", "summary",
 ]  # fmt: skip
 WATCHED = 128  # times at which the queue and the cache are looked at; at least half of them are there
 FAILURES_MAX = 100_000  # of one simulation
-FEW = 5000  # requests up to which the plain function is as quick as loading the compiled one
+FEW = 20_000  # requests up to which the plain function is hardly slower than loading the compiled one
 
 
 class Machines(NamedTuple):
@@ -145,7 +139,7 @@ def stream(batches: Iterable[Requests], farm: Farm, step: StepTable) -> Iterator
         asked = asked.refill(kept, batch, seen)
         seen += len(batch)
         yard, names = refill(yard, names, batch)
-        run = loop.compiled if more or len(batch) > FEW else loop.run
+        run = loop.compiled() if more or len(batch) > FEW else loop.run
         clock = _on(run, yard, clock._replace(upcoming=len(kept)), watch, True)
         pending = int(np.sum(yard.s.n[[at.LENGTH, at.FILLING]]) + yard.s.counts[at.FLYING])
         if not more:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.extending import register_jitable
-
 from tokenworks.simulate import columns as at
 from tokenworks.simulate.columns import State, Steps, Work
 
 
-@register_jitable
 def place(grids: Any, pool: int, size: int, value: float) -> tuple[int, float]:
     """The cell of a pool's grid that holds a value, and how far into it (beyond the end: the last)."""
     low, high = 0, size - 2
@@ -26,7 +23,6 @@ def place(grids: Any, pool: int, size: int, value: float) -> tuple[int, float]:
     return low, (value - grids[pool, low]) / (grids[pool, low + 1] - grids[pool, low])
 
 
-@register_jitable
 def step_time(steps: Steps, pool: int, batch: int, context: float, prompt: int) -> float:
     """Seconds of one step, bilinear in the grid."""
     i, x = place(steps.batches, pool, steps.sizes[pool, 0], float(batch))
@@ -39,7 +35,6 @@ def step_time(steps: Steps, pool: int, batch: int, context: float, prompt: int) 
     return seconds
 
 
-@register_jitable
 def push(s: State, r: int, last: int, request: int) -> None:
     """A sequence that ends with step `last` joins the heap of a replica."""
     keys, names, k = s.heap_step, s.heap_request, s.n[at.DECODING, r]
@@ -53,7 +48,6 @@ def push(s: State, r: int, last: int, request: int) -> None:
     keys[r, k], names[r, k] = last, request
 
 
-@register_jitable
 def pull(s: State, r: int, k: int) -> int:
     """Take the sequence at place k out of the heap; return its request."""
     keys, names = s.heap_step, s.heap_request
@@ -86,7 +80,6 @@ def pull(s: State, r: int, k: int) -> int:
     return gone
 
 
-@register_jitable
 def enqueue(s: State, w: Work, q: int, request: int, front: bool) -> None:
     """A request joins waiting queue q, at its end or (preempted) at its front."""
     if s.n[at.LENGTH, q] == 0:
@@ -101,7 +94,6 @@ def enqueue(s: State, w: Work, q: int, request: int, front: bool) -> None:
     s.n[at.QUEUED, q] += w.n[at.LEFT, request]
 
 
-@register_jitable
 def dequeue(s: State, w: Work, q: int) -> int:
     """Take the first of waiting queue q."""
     request: int = s.n[at.HEAD, q]
@@ -111,7 +103,6 @@ def dequeue(s: State, w: Work, q: int) -> int:
     return request
 
 
-@register_jitable
 def begin_fill(s: State, w: Work, r: int, request: int) -> None:
     """A request joins those that a replica prefills."""
     s.n[at.TO_FILL, r] += w.n[at.LEFT, request]
@@ -123,7 +114,6 @@ def begin_fill(s: State, w: Work, r: int, request: int) -> None:
     s.n[at.FILLING, r] += 1
 
 
-@register_jitable
 def end_fill(s: State, w: Work, r: int) -> int:
     """Take the first of those that a replica prefills."""
     request: int = s.n[at.FILL_HEAD, r]
@@ -132,7 +122,6 @@ def end_fill(s: State, w: Work, r: int) -> int:
     return request
 
 
-@register_jitable
 def load_of(s: State, r: int) -> int:
     """Requests that a replica runs or keeps waiting."""
     requests: int = s.n[at.FILLING, r] + s.n[at.DECODING, r] + s.n[at.LENGTH, r]

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tokenworks.deferred import Deferred
 from tokenworks.errors import BadRequest
+from tokenworks.simulate import structures
 from tokenworks.simulate.columns import Steps
-
-if TYPE_CHECKING:
-    from tokenworks.simulate import structures
-else:
-    structures = Deferred("tokenworks.simulate.structures")  # numba takes half a second to load
 
 _PER_OCTAVE = 4  # grid points per doubling
 
