@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,20 @@ def read_text(path: Path, *, bytes_max: int = BYTES_MAX) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadRequest("is not UTF-8 text (byte {at})", field=str(path), at=error.start) from error
+
+
+def lines(path: Path, *, line_max: int = BYTES_MAX) -> Iterator[str]:
+    """The lines of a UTF-8 file, read as they are asked for; what is no UTF-8 shows as U+FFFD. Raises BadRequest naming
+    the path, also for a line longer than `line_max` bytes."""
+    try:
+        with path.open("rb") as file:
+            while raw := file.readline(line_max + 1):
+                if len(raw) > line_max:
+                    raise BadRequest("holds a line of more than {most} bytes", field=str(path), most=line_max)
+                yield raw.decode("utf-8", "replace")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadRequest("cannot be opened: {why}", field=str(path), why=why) from error
 
 
 def load(path: Path, *, bytes_max: int = BYTES_MAX) -> Any:

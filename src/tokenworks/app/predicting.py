@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from tokenworks import catalog, deliver, files
+from tokenworks.app.flowing import run
 from tokenworks.app.options import common, options
 from tokenworks.app.runs import read_runs
+from tokenworks.deliver.flows import over_time_svg
 from tokenworks.errors import BadRequest
-from tokenworks.quote.flow import Load, simulate_design
+from tokenworks.quote.flow import Flow, Load
 from tokenworks.validate.predict import predict as predict_runs
 
 LAST_DAY = dt.date(9999, 12, 31)  # published runs may be on any chip that the catalog knows
@@ -38,6 +40,13 @@ def predict(runs: str, form: str, overlay: str | None, language: str) -> None:
 @click.option("--seed", type=int, default=0)
 @click.option("--requests", type=int, default=2000, help="How many requests arrive.")
 @click.option("--strict", is_flag=True, help="Stop at a bad line of the trace.")
+@click.option("--router", default="least_loaded", help="round_robin | least_loaded | shared | prefix")
+@click.option("--prefix-cache", is_flag=True, help="Replicas keep blocks of prompts that the trace names (hash ids).")
+@click.option("--failures", type=(float, float), default=None, help="Mean s that a replica is up, and s of repair.")
+@click.option("--scaling", type=(int, float), default=None, help="Least replicas, and requests that each is to have.")
+@click.option("--csv", "table", default=None, help="A file for every request.")
+@click.option("--chrome-trace", "events", default=None, help="A file for chrome://tracing or Perfetto.")
+@click.option("--plot", default=None, help="A file (SVG) for queue and cache over time.")
 @common
 def simulate(
     quote_file: str,
@@ -49,6 +58,13 @@ def simulate(
     seed: int,
     requests: int,
     strict: bool,
+    router: str,
+    prefix_cache: bool,
+    failures: tuple[float, float] | None,
+    scaling: tuple[int, float] | None,
+    table: str | None,
+    events: str | None,
+    plot: str | None,
     form: str,
     overlay: str | None,
     language: str,
@@ -58,8 +74,16 @@ def simulate(
     content = files.parse(files.read_text(Path(quote_file), bytes_max=64_000_000), quote_file, bytes_max=64_000_000)
     if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
         raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=quote_file)
-    lines = None if trace is None else files.read_text(Path(trace), bytes_max=1_000_000_000).splitlines()
-    load = Load(rate, input_tokens, output_tokens, requests, seed, lines, strict)
+    lines = None if trace is None else files.lines(Path(trace))
+    load = Load(rate, input_tokens, output_tokens, requests, seed, lines, strict, router, prefix_cache, failures,
+                scaling)  # fmt: skip
     world = catalog.world(catalog.load(opts.catalog), dt.date.fromisoformat(content["world"]["date"]))
-    answer = simulate_design(content, design, load, world)
+    flow = Flow(content, design, load, world)
+    total = requests if trace is None else None
+    stopped = run(flow, total, (Path(table) if table else None, Path(events) if events else None), opts.say)
+    answer = flow.answer()
+    if plot is not None and answer["over_time"]:
+        files.write(Path(plot), over_time_svg(answer, opts.say))
     opts.answer(answer, lambda say: deliver.simulation(answer, say))
+    if stopped:
+        raise KeyboardInterrupt

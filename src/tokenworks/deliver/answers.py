@@ -194,6 +194,9 @@ def simulation(answer: Mapping[str, Any], say: Translator) -> str:
         for stat, value in answer[name].items():
             rows.append((f"{name} {stat}", "-" if value is None else words.duration(value, say)))
     rows += [(k, answer[k]) for k in ("goodput_per_s", "utilisation", "state")]
+    if answer["partial"]:
+        rows.append((say("partial"), say("stopped before all requests had left")))
+    rows += [(say("line {number}", number=b["line"]), b["why"]) for b in answer["bad"][:10]]
     return as_text([simple("Simulation", ("what", "value"), rows, say)])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,15 @@ from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
 from tokenworks.simulate import traces
 
-REQUESTS_MAX = 10_000_000
+REQUESTS_MAX = 1_000_000_000
+Part = simulate.Part
 
 
 @dataclass(frozen=True)
 class Load:
-    """What arrives: a Poisson rate (per second) with fixed lengths, or the lines of a trace."""
+    """What arrives: a Poisson rate (per second) with fixed lengths, or the lines of a trace; and what is done with it.
+    router: see Farm. prefix: replicas keep blocks of prompts. failures: mean s that a replica is up, s of repair.
+    scaling: least replicas, requests that each is to have."""
 
     rate: float | None
     input: int | None
@@ -35,21 +39,71 @@ class Load:
     seed: int = 0
     lines: Iterable[str] | None = None
     strict: bool = False
+    router: str = "least_loaded"
+    prefix: bool = False
+    failures: tuple[float, float] | None = None
+    scaling: tuple[int, float] | None = None
+
+
+class Flow:
+    """A simulation under way: iterate to run it, ask `answer` at any time."""
+
+    def __init__(self, content: Mapping[str, Any], name: str | None, load: Load, world: World) -> None:
+        """Raises BadRequest where the quote has no serving design or the load cannot be read."""
+        self.design = _find(content, name)
+        self.bad = traces.BadLines(load.strict)
+        batches = iter(_requests(load, self.bad))
+        first = next(batches)
+        replica = replica_of(content, self.design, world)
+        lengths = mean_lengths(first)
+        self.farm = _farm(farm_of(replica, self.design, lengths), load)
+        self.table = step_table(replica, self.farm, lengths)
+        self.batches = itertools.chain([first], batches)
+        self.mean_load = float(world.constants["mean_load"].value)
+        job = self.design["job"]
+        self.tally = simulate.Tally(
+            simulate.Level(float(job.get("ttft_p99") or np.inf), float(job.get("tpot_p99") or np.inf))
+        )
+
+    def __iter__(self) -> Iterator[Part]:
+        """Requests that left, batch by batch."""
+        for part in simulate.stream(self.batches, self.farm, self.table):
+            self.tally.add(part)
+            yield part
+
+    def answer(self) -> dict[str, Any]:
+        """What is known until now (`partial` says whether that is all)."""
+        found = self.tally.summary(self.bad.count)
+        return {
+            "schema": "tokenworks/simulation/1", "design": self.design["id"], **found,
+            "bad": [{"line": number, "why": why} for number, why in self.bad.kept],
+            "energy_j": self._energy(),
+        }  # fmt: skip
+
+    def _energy(self) -> Mapping[str, float] | None:
+        """Facility energy, J: as in a quote, peak power x mean load x the time that replicas were on. low: only while
+        they ran steps; high: at peak while on. None where the power is not known."""
+        power, machines = self.design.get("power_w"), self.tally.machines
+        if power is None or machines is None:
+            return None
+        on, busy = float(np.sum(machines.on)), float(np.sum(machines.busy))
+        each = float(power) / self.farm.replicas
+        return {"value": each * self.mean_load * on, "low": each * self.mean_load * busy, "high": each * on}
+
+
+def _farm(farm: simulate.Farm, load: Load) -> simulate.Farm:
+    failures = simulate.exponential_failures(*load.failures, load.seed) if load.failures else None
+    scaling = simulate.Scaling(*load.scaling) if load.scaling else None
+    engine = farm.engine._replace(prefix=load.prefix)
+    return farm._replace(engine=engine, router=load.router, failures=failures, scaling=scaling)
 
 
 def simulate_design(content: Mapping[str, Any], name: str | None, load: Load, world: World) -> Mapping[str, Any]:
     """Simulate one serving design of a quote under a load. Raises BadRequest where the quote has none."""
-    design = _find(content, name)
-    replica = replica_of(content, design, world)
-    requests = _requests(load)
-    lengths = mean_lengths(requests)
-    farm = farm_of(replica, design, lengths)
-    level = simulate.Level(
-        ttft=float(design["job"].get("ttft_p99") or np.inf),
-        tpot=float(design["job"].get("tpot_p99") or np.inf),
-    )
-    result = simulate.simulate(requests, farm, step_table(replica, farm, lengths))
-    return {"schema": "tokenworks/simulation/1", "design": design["id"], **simulate.summary(result, level)}
+    flow = Flow(content, name, load, world)
+    for _ in flow:
+        pass
+    return flow.answer()
 
 
 def mean_lengths(requests: arrivals.Requests) -> perf.Lengths:
@@ -87,15 +141,15 @@ def replica_of(content: Mapping[str, Any], design: Mapping[str, Any], world: Wor
     return serving.replica(problem, one, offer, design["precision"])
 
 
-def _requests(load: Load) -> arrivals.Requests:
+def _requests(load: Load, bad: traces.BadLines) -> Iterator[arrivals.Requests]:
     if load.lines is not None:
-        return traces.read(load.lines, strict=load.strict)
+        return traces.stream(load.lines, bad)
     if load.rate is None or load.input is None or load.output is None:
         raise BadRequest("give --trace, or --rate with --input and --output", field="--rate")
     if not 1 <= load.requests <= REQUESTS_MAX:
         raise BadRequest("'{value}' is out of range; allowed: {low} to {high}",
                          field="--requests", value=load.requests, low=1, high=REQUESTS_MAX)  # fmt: skip
-    return arrivals.poisson(load.rate, load.requests, (load.input, load.output), seed=load.seed)
+    return arrivals.poisson_stream(load.rate, load.requests, (load.input, load.output), load.seed, traces.BATCH)
 
 
 def job_of(content: Mapping[str, Any], make: str) -> Job:

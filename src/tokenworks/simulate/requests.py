@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from tokenworks.errors import BadRequest
 from tokenworks.records import Floats, Ints
 
-REQUESTS_MAX = 20_000_000  # of one simulation; 480 MB of columns
+REQUESTS_MAX = 20_000_000  # held at once; 480 MB of columns
+STREAMED_MAX = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,27 @@ def poisson(rate: float, count: int, lengths: tuple[float, float], seed: int, sp
     arrival = np.cumsum(random.exponential(1.0 / rate, count))
     columns = [_lengths(random, mean, count, spread) for mean in lengths]
     return Requests(arrival, columns[0], columns[1])
+
+
+def poisson_stream(rate: float, count: int, lengths: tuple[float, float], seed: int, size: int) -> Iterator[Requests]:
+    """The requests of `poisson` with fixed lengths, `size` at a time: the same ones. Raises BadRequest as that.
+
+    >>> whole = poisson(2.0, 5, (10, 5), seed=0)
+    >>> [batch.arrival.tolist() for batch in poisson_stream(2.0, 5, (10, 5), 0, 3)] == [
+    ...     whole.arrival[:3].tolist(), whole.arrival[3:].tolist()]
+    True
+    """
+    poisson(rate, 1, lengths, seed)  # says what is wrong
+    if not 1 <= count <= STREAMED_MAX:
+        raise BadRequest("expected 1 to {most} requests", field="requests", most=STREAMED_MAX)
+    random = np.random.Generator(np.random.PCG64(seed))
+    now = 0.0
+    for start in range(0, count, size):
+        many = min(size, count - start)
+        arrival = np.cumsum(np.concatenate([[now], random.exponential(1.0 / rate, many)]))[1:]
+        now = float(arrival[-1])
+        given, made = (np.full(many, round(mean), dtype=np.int64) for mean in lengths)
+        yield Requests(arrival, given, made)
 
 
 def _lengths(random: np.random.Generator, mean: float, count: int, spread: str) -> Ints:

@@ -38,7 +38,7 @@ from tokenworks.simulate.tables import StepTable
 from tokenworks.simulate.tally import Level, Tally, spread
 
 __all__ = [
-    "ROUTERS", "Engine", "Failures", "Farm", "Level", "Machines", "Part", "Prefill", "Result", "Scaling",
+    "ROUTERS", "Engine", "Failures", "Farm", "Level", "Machines", "Part", "Prefill", "Result", "Scaling", "Tally",
     "exponential_failures", "simulate", "spread", "stream", "summary",
 ]  # fmt: skip
 WATCHED = 128  # times at which the queue and the cache are looked at; at least half of them are there

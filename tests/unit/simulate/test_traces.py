@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tokenworks.errors import BadRequest
-from tokenworks.simulate.traces import read, servegen, sniff
+from tokenworks.simulate.traces import BadLines, read, servegen, sniff, stream
 
 AZURE = [
     "TIMESTAMP,ContextTokens,GeneratedTokens",
@@ -112,3 +112,34 @@ def test_servegen_refuses_what_is_no_histogram(table: object) -> None:
 
 def test_servegen_counts_bad_windows() -> None:
     assert servegen([*RATES, "x,y", "1800,-1,1"], LENGTHS, seed=1).bad_lines == 2
+
+
+def test_mooncake_names_the_blocks_of_prompts() -> None:
+    prefixes = read(MOONCAKE).prefixes
+    assert prefixes is not None
+    assert (prefixes.size, prefixes.start.tolist(), prefixes.names.tolist()) == (512, [0, 2, 4], [0, 1, 0, 14])
+
+
+@pytest.mark.parametrize("names", ['"a"', "[1.5]", "[true]", "[99999999999999999999]", "{}"])
+def test_hash_ids_that_are_none_make_a_bad_line(names: str) -> None:
+    line = f'{{"timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": {names}}}'
+    assert read([*MOONCAKE, line]).bad == ((3, "expected whole numbers as hash_ids"),)
+
+
+def test_a_trace_is_read_as_it_is_asked_for() -> None:
+    """The first batch comes when two are read, not at the end; a line from before it is too late."""
+    asked: list[int] = []
+
+    def lines(count: int):  # type: ignore[no-untyped-def]
+        for k in range(count):
+            asked.append(k)
+            yield f"{100 + k},{k + 1},1"
+        yield "3,1,1"
+
+    bad = BadLines(False)
+    batches = stream(lines(1000), bad, size=10)
+    first = next(batches)
+    assert (len(first), len(asked), float(first.arrival[0])) == (10, 20, 0.0)
+    rest = [len(b) for b in batches]
+    assert sum(rest) == 990
+    assert bad.kept == [(1001, "comes earlier than requests already sent on")]
