@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,14 @@ def test_text_fits_the_terminal(
         said = deliver.text(found.content, Translator(language))
         assert max(cell_len(line) for line in said.splitlines()) <= int(columns), name
         assert found.content["designs"][0]["chip_name"].split()[0] in said
+
+
+@pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh-Hant.md", "zh-Hant")])
+def test_the_readme_begins_as_the_quote_does(
+    examples: dict[str, Quote], page: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "130")
+    shown = re.search(r"^```\n(Tokenworks\n.*?)\n\.\.\.\n```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+    assert shown is not None
+    said = deliver.text(examples[ABU_DHABI].content, Translator(language))
+    assert [line.rstrip() for line in said.splitlines()[:12]] == shown[1].splitlines()

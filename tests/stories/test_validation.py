@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from tokenworks import catalog, deliver
 from tokenworks.app import validating
 from tokenworks.app.cli import cli
+from tokenworks.language import Translator
 from tokenworks.validate import flow
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -42,3 +47,12 @@ def test_validate_and_refit(few, tmp_path):
     assert "誤差" in (out / "validation.zh-Hant.md").read_text()
     assert (out / "training-tokens_per_s_per_chip.svg").read_text().startswith("<?xml")
     assert json.loads((out / "validation.json").read_text()) == report
+
+
+@pytest.mark.parametrize(("page", "language"), [("validation.md", "en"), ("validation.zh-Hant.md", "zh-Hant")])
+def test_the_shipped_report_is_the_one_of_the_page(page, language):
+    report = catalog.validation()
+    plots = tuple(f"{study}-{metric}.svg" for study, of in report["studies"].items() for metric in of["metrics"])
+    made = deliver.validation_page(report, Translator(language), plots)
+    assert made == (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert all((ROOT / "docs" / plot).is_file() for plot in plots)
