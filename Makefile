@@ -33,6 +33,7 @@ test-all: test
 bench: setup
 	$(BIN)/python bench/quotes.py
 	$(BIN)/python bench/visitors.py
+	$(BIN)/python bench/page.py
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/device.py
 
