@@ -63,11 +63,14 @@ def _in_tree(tree: ast.AST, where: str) -> Iterator[str]:
 
 
 def _reasons(node: ast.Assign | ast.Tuple) -> Iterator[str]:
-    """Why the search cuts: named constants of a sentence, and the sentence in a pair (rows, sentence)."""
+    """Why the search cuts: named constants of a sentence, one or several at once, and the sentence in a pair (rows,
+    sentence)."""
     if isinstance(node, ast.Assign):
-        value = node.value
-        if isinstance(value, ast.Constant) and " " in str(value.value) and getattr(node.targets[0], "id", "").isupper():
-            yield str(value.value)
+        several = isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple)
+        names, values = (node.targets[0].elts, node.value.elts) if several else ([node.targets[0]], [node.value])
+        for name, value in zip(names, values, strict=True):
+            if isinstance(value, ast.Constant) and " " in str(value.value) and getattr(name, "id", "").isupper():
+                yield str(value.value)
     elif len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant) and " " in str(node.elts[1].value):
         yield str(node.elts[1].value)
 

@@ -11,6 +11,8 @@ import pytest
 
 from tokenworks.app.cli import run
 from tokenworks.language import Translator, text
+from tokenworks.records import Quote
+from tokenworks.search import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("messages", ROOT / "scripts" / "messages.py")
@@ -60,3 +62,12 @@ def test_the_command_line_speaks_chinese(command: list[str], capsys: pytest.Capt
 def test_errors_speak_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["law", "check", "--chip", "h2000", "--to", "CN", "--on", "2025-04-20", "--lang", "zh-Hant"]) == 4
     assert "目錄中沒有" in capsys.readouterr().err
+
+
+def test_every_reason_why_a_design_goes_is_said_in_chinese(examples: dict[str, Quote]) -> None:
+    say = Translator("zh-Hant")
+    gone = {
+        reason for quote in examples.values() for kind in ("cut", "bounded") for reason in quote.content["search"][kind]
+    }
+    assert len(gone) > 10
+    assert [reason for reason in sorted(gone | shared.LIMITS) if say(reason) == reason] == []
