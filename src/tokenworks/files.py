@@ -158,14 +158,25 @@ def parse(text: str, name: str = "input", *, bytes_max: int = BYTES_MAX, depth_m
         raise BadRequest("is nested too deeply", field=name) from error
 
 
+def why(error: Exception) -> object:
+    """What the system says of a file that cannot be read or written, without the file's name."""
+    return getattr(error, "strerror", None) or error
+
+
+def user_folder(variables: Sequence[str], usual: str) -> Path:
+    """This program's folder below what the first of the variables that is set names (XDG base directories, or those of
+    Windows), else below the usual place in the user's home."""
+    home = next((os.environ[name] for name in variables if os.environ.get(name)), None)
+    return (Path(home) if home else Path.home() / usual) / "tokenworks"
+
+
 def read_text(path: Path, *, bytes_max: int = BYTES_MAX) -> str:
     """Read a UTF-8 file of at most `bytes_max` bytes. Raises BadRequest naming the path."""
     try:
         with path.open("rb") as file:
             raw = file.read(bytes_max + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest("cannot be opened: {why}", field=str(path), why=why) from error
+        raise BadRequest("cannot be opened: {why}", field=str(path), why=why(error)) from error
     if len(raw) > bytes_max:
         raise BadRequest("is larger than the {most} bytes that are read", field=str(path), most=bytes_max)
     try:
@@ -184,8 +195,7 @@ def lines(path: Path, *, line_max: int = BYTES_MAX) -> Iterator[str]:
                     raise BadRequest("holds a line of more than {most} bytes", field=str(path), most=line_max)
                 yield raw.decode("utf-8", "replace")
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest("cannot be opened: {why}", field=str(path), why=why) from error
+        raise BadRequest("cannot be opened: {why}", field=str(path), why=why(error)) from error
 
 
 def load(path: Path, *, bytes_max: int = BYTES_MAX) -> Any:
@@ -227,8 +237,7 @@ def writable(path: Path) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest("cannot be written: {why}", field=str(path), why=why) from error
+        raise BadRequest("cannot be written: {why}", field=str(path), why=why(error)) from error
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -254,8 +263,7 @@ def write(path: Path, content: str | bytes) -> None:
         finally:
             os.close(folder)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest("cannot be written: {why}", field=str(path), why=why) from error
+        raise BadRequest("cannot be written: {why}", field=str(path), why=why(error)) from error
     finally:
         if temporary is not None:
             os.unlink(temporary)
@@ -289,8 +297,7 @@ def write_folder(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path
     except (OSError, ValueError) as error:
         if stage is not None:
             _put_back(folder, stage, moved)
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest("cannot be written: {why}", field=str(folder), why=why) from error
+        raise BadRequest("cannot be written: {why}", field=str(folder), why=why(error)) from error
     finally:
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)

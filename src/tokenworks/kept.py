@@ -24,8 +24,7 @@ def folder() -> Path | None:
     named = os.environ.get(FOLDER)
     if named:
         return None if named == OFF else Path(named)
-    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(home) / "tokenworks" if home else Path.home() / ".cache" / "tokenworks"
+    return files.user_folder(("XDG_CACHE_HOME", "LOCALAPPDATA"), ".cache")
 
 
 def program() -> str:

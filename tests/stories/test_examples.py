@@ -19,7 +19,7 @@ from tokenworks.catalog import Catalog
 from tokenworks.errors import BadRequest
 from tokenworks.language import Translator
 from tokenworks.quote import quote, read_request
-from tokenworks.quote.explain import explain
+from tokenworks.quote.explain import encoded, explain
 from tokenworks.quote.flow import architectures
 from tokenworks.records import Quote
 
@@ -30,10 +30,11 @@ ABU_DHABI, SHENZHEN = "train-deepseek-v3-in-abu-dhabi", "train-qwen-in-shenzhen"
 TAIPEI, US, CAR = "serve-deepseek-r1-in-taipei", "spend-500-billion-in-the-us", "drive-model-on-a-car-chip"
 
 
-def numbers(node: Any, pointer: str) -> Iterator[str]:
+def numbers(node: Any, pointer: str = "") -> Iterator[str]:
+    """The pointers of every number in an answer; its text shows no other."""
     if isinstance(node, dict):
         for key, value in node.items():
-            yield from numbers(value, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
+            yield from numbers(value, f"{pointer}/{encoded(key)}")
     elif isinstance(node, list):
         for i, value in enumerate(node):
             yield from numbers(value, f"{pointer}/{i}")

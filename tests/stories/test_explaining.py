@@ -4,17 +4,16 @@ line, from the JSON alone."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from test_examples import numbers
 
 from tokenworks.app.cli import cli, run
 from tokenworks.app.explaining import BOOKS
-from tokenworks.quote.explain import encoded, explain, resolve
+from tokenworks.quote.explain import explain, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "src" / "tokenworks" / "app" / "schemas" / "explanation.json").read_text())
@@ -62,18 +61,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         found[name] = folder / f"{name}.json"
         found[name].write_text(done.stdout)
     return found
-
-
-def numbers(node: Any, at: str = "") -> Iterator[str]:
-    """The pointers of every number in an answer; its text shows no other."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from numbers(value, f"{at}/{encoded(key)}")
-    elif isinstance(node, list):
-        for i, value in enumerate(node):
-            yield from numbers(value, f"{at}/{i}")
-    elif isinstance(node, int | float) and not isinstance(node, bool):
-        yield at
 
 
 @pytest.mark.parametrize("name", sorted(ASKED))

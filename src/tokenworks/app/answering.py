@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tokenworks import catalog, deliver, files
 from tokenworks.app import heavy
-from tokenworks.app.heavy import pdf_pages
 from tokenworks.app.options import Options, progress
 from tokenworks.quote import inline_models, read_request
 from tokenworks.quote import quote as make_quote
@@ -37,7 +36,7 @@ def answer(asked: Asked, opts: Options) -> tuple[str, int]:
     made = make_quote(request, world, asked.exhaustive, heavy.scorer() if asked.exhaustive else None)
     if asked.output is not None:
         found = architectures(made.content, world)
-        for written in deliver.write(made.content, Path(asked.output), opts.say, found, pdf_pages()):
+        for written in deliver.write(made.content, Path(asked.output), opts.say, found, heavy.pdf_pages()):
             progress(str(written))
     said = opts.said(
         {**made.content, "seconds": made.seconds},

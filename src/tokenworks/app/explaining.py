@@ -8,15 +8,15 @@ from types import MappingProxyType
 
 import click
 
-from tokenworks import deliver, files
+from tokenworks import deliver
 from tokenworks.app.options import common, options
+from tokenworks.app.runs import read_answer
 from tokenworks.errors import BadRequest
 from tokenworks.market.figures import MARKET
 from tokenworks.quote.books import BUILDOUT, CARRY, PORTING, WHATIF
 from tokenworks.quote.explain import QUOTE, Book
 from tokenworks.quote.explain import explain as why
 
-LARGEST = 64_000_000  # bytes of an answer
 BOOKS: Mapping[str, Book] = MappingProxyType(
     {book.schema: book for book in (QUOTE, WHATIF, MARKET, PORTING, CARRY, BUILDOUT)}
 )
@@ -30,7 +30,7 @@ def explain(answer_file: str, figure: str, form: str, overlay: str | None, langu
     """Formula, inputs and sources of a figure of a quote, whatif, market, porting, carry or buildout in JSON.
     FIGURE is a JSON pointer: /designs/0/cost/total_usd."""
     opts = options(form, overlay, language)
-    content = files.parse(files.read_text(Path(answer_file), bytes_max=LARGEST), answer_file, bytes_max=LARGEST)
+    content = read_answer(Path(answer_file))
     schema = content.get("schema") if isinstance(content, dict) else None
     book = BOOKS.get(schema) if isinstance(schema, str) else None
     if book is None:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import click
 
+from tokenworks import files
 from tokenworks.app.options import interactive, progress
 from tokenworks.deliver import flows as written
 from tokenworks.errors import BadRequest
@@ -97,8 +98,7 @@ def _open(path: Path | None, head: str, end: str) -> Iterator[TextIO | Any]:
     try:
         file = path.open("w", encoding="utf-8")
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest("cannot be written: {why}", field=str(path), why=why) from error
+        raise BadRequest("cannot be written: {why}", field=str(path), why=files.why(error)) from error
     with file:
         file.write(head)
         yield file

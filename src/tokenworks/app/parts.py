@@ -13,7 +13,7 @@ import click
 from tokenworks import catalog as facts
 from tokenworks import deliver, files, workload
 from tokenworks import fabric as wires
-from tokenworks.app.options import Options, common, options
+from tokenworks.app.options import Options, common, in_range, options
 from tokenworks.errors import BadRequest, UnknownFact, nearest, not_allowed
 from tokenworks.quote.facts import plain
 from tokenworks.quote.request import inline_models
@@ -66,14 +66,7 @@ def model() -> None:
 def show_model(name: str, sequence: int, form: str, overlay: str | None, language: str) -> None:
     """Parameters, FLOPs per token, cache and weight bytes of a catalog id or a config.json."""
     opts = options(form, overlay, language)
-    if not 1 <= sequence <= 100_000_000:
-        raise BadRequest(
-            "'{value}' is out of range; allowed: {low} to {high}",
-            field="--sequence",
-            value=sequence,
-            low=1,
-            high=10**8,
-        )
+    in_range("--sequence", sequence, 1, 10**8)
     wanted = inline_models({"make": {"train": {"model": name}}}, Path.cwd())["make"]["train"]["model"]
     if isinstance(wanted, Mapping):
         arch = workload.read(wanted["config"], str(wanted["name"]), wanted.get("quantisation"))

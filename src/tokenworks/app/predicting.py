@@ -10,7 +10,7 @@ import click
 from tokenworks import catalog, deliver, files
 from tokenworks.app.flowing import run
 from tokenworks.app.options import common, options
-from tokenworks.app.runs import read_runs
+from tokenworks.app.runs import read_answer, read_runs
 from tokenworks.deliver.flows import over_time_svg
 from tokenworks.errors import BadRequest
 from tokenworks.quote.flow import Flow, Load
@@ -71,7 +71,7 @@ def simulate(
 ) -> None:
     """Let requests flow through a design of a quote, one by one."""
     opts = options(form, overlay, language)
-    content = files.parse(files.read_text(Path(quote_file), bytes_max=64_000_000), quote_file, bytes_max=64_000_000)
+    content = read_answer(Path(quote_file))
     if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
         raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=quote_file)
     lines = None if trace is None else files.lines(Path(trace))

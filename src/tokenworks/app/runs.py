@@ -14,6 +14,11 @@ BYTES_MAX = 64_000_000
 LINE_MAX = 1_000_000
 
 
+def read_answer(path: Path) -> Any:
+    """An answer that a command gave as JSON. Raises BadRequest where the file cannot be read."""
+    return files.parse(files.read_text(path, bytes_max=BYTES_MAX), str(path), bytes_max=BYTES_MAX)
+
+
 def read_runs(path: Path) -> list[Any]:
     """The records of a file, in order; a line that cannot be read stands as its error.
 

@@ -10,15 +10,15 @@ import click
 import uvicorn
 
 from tokenworks import catalog
-from tokenworks.app.options import common, options, progress
+from tokenworks.app.options import common, in_range, options, progress
 from tokenworks.app.web.server import create
 from tokenworks.app.web.settings import Settings, data_folder
+from tokenworks.app.web.store import OUTSIDE
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.language import Translator
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 CONNECTIONS = 400
-OUTSIDE = ("postgresql://", "postgres://")
 
 
 @click.command()
@@ -34,12 +34,9 @@ def web(
 ) -> None:  # fmt: skip
     """The page and the HTTP API, on this machine only unless --host says otherwise."""
     opts = options(form, overlay, language)
-    if not 0 <= port <= 65535:
-        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}",
-                         field="--port", value=port, low=0, high=65535)  # fmt: skip
-    if workers is not None and not 1 <= workers <= 64:
-        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}",
-                         field="--workers", value=workers, low=1, high=64)  # fmt: skip
+    in_range("--port", port, 0, 65535)
+    if workers is not None:
+        in_range("--workers", workers, 1, 64)
     if store is not None and "://" in store and not store.startswith(OUTSIDE):
         raise not_allowed("--store", store, [f"{scheme}user@host/name" for scheme in OUTSIDE])
     if opts.catalog is not None:

@@ -12,8 +12,7 @@ import click
 
 from tokenworks import deliver
 from tokenworks.app import heavy
-from tokenworks.app.options import common, options, progress
-from tokenworks.errors import BadRequest
+from tokenworks.app.options import common, in_range, options, progress
 
 
 @click.command()
@@ -31,9 +30,8 @@ def sweep(
     """Answer a grid of requests x worlds x dates x draws; go on where a killed sweep was."""
     opts = options(shared["form"], shared["overlay"], shared["language"])
     room = heavy.sweep()
-    if processes is not None and not 1 <= processes <= 4096:
-        raise BadRequest("'{value}' is out of range; allowed: {low} to {high}", field="--processes", value=processes,
-                         low=1, high=4096)  # fmt: skip
+    if processes is not None:
+        in_range("--processes", processes, 1, 4096)
     path = Path(sweep_file)
     plan = room.read_plan(path)
     folder = Path(output) if output is not None else path.with_suffix(".sweep")

@@ -9,8 +9,8 @@ from typing import Any
 from tokenworks.deliver import words
 from tokenworks.deliver.tables import Block, Table
 from tokenworks.language import Text, Translator, text
+from tokenworks.scenario.energy import MONTH
 
-MONTH = 365.25 * 86400.0 / 12.0  # s
 KWH = 3.6e6  # J
 GRAMS = 1000.0
 FUEL: Mapping[str, Text] = {

@@ -9,6 +9,7 @@ from tokenworks.deliver import words
 from tokenworks.deliver.render import as_text
 from tokenworks.deliver.tables import Block, Lines, Table
 from tokenworks.language import Text, Translator, text
+from tokenworks.quote.porting import NOTICED
 
 WHAT: Mapping[str, Text] = {
     "precision": text("weights stored as"),
@@ -16,7 +17,6 @@ WHAT: Mapping[str, Text] = {
     "heads": text("attention heads"),
     "degrees": text("parallel degrees"),
 }
-NOTICED = 0.005  # share of the cost from which other parallel degrees are worth a line
 SHOWN = 3  # changes a chip and job that are listed
 
 

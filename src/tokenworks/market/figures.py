@@ -79,16 +79,7 @@ MARKET = Book(
             ("/{side}/sales?=/{what}", *BEHIND),
         ),
         Figure(
-            rf"/(vendors|chips|countries|unmet){WHO}/\w+{ENDS}",
-            "as the figure",
-            "change from a to b",
-            "80 % interval of b - a over the draws of prices, speeds, supplies and shares of licences "
-            "granted, the same for both",
-            SPREAD,
-            sources=BARS,
-        ),
-        Figure(
-            rf"/price_of_rule/\w+{ENDS}",
+            rf"/((vendors|chips|countries|unmet){WHO}|price_of_rule)/\w+{ENDS}",
             "as the figure",
             "change from a to b",
             "80 % interval of b - a over the draws of prices, speeds, supplies and shares of licences "

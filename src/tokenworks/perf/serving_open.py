@@ -20,10 +20,10 @@ from tokenworks.perf.serving_step import Load
 
 _TRIALS = 10  # evaluations of the batch: the bracket then is narrower than 1e-6
 _CLOSE = 1e-4  # of a limit, in logarithms: near enough
-_SHARED = 1.5  # prompts that fit into a step, below which they queue as if one filled it
+SHARED = 1.5  # prompts that fit into a step, below which they queue as if one filled it
 _PASSES = 8  # of the share of steps that carry prompts
 _LEAST = 1e-3  # sequences: the smallest batch that is tried
-_FULL = 0.98  # utilisation beyond which an open queue is called overloaded
+FULL = 0.98  # utilisation beyond which an open queue is called overloaded
 _TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means
 _NINETY_NINE = 2.33  # standard deviations of a normal distribution
 _FAR = 5.0  # how far, in logarithms, a trial may seem from its limit
@@ -129,7 +129,7 @@ def _mix(steps: _Steps, fresh: Column, batch: Column, tokens: Column) -> _Mix:
     step's room takes several; where the next one waits already, it shares the last of them."""
     parts, many = fresh / steps.room, np.maximum(steps.room / fresh, 1.0)
     pieces = np.maximum(np.ceil(parts - 1e-9), 1.0)
-    queued = many < _SHARED
+    queued = many < SHARED
     mixed, ratio = np.minimum(batch / tokens, 0.99), 1.0
     for _ in range(_PASSES):
         each = np.minimum(ratio * batch * fresh / tokens, steps.room)  # prompt tokens per step
@@ -158,24 +158,24 @@ def _waits(steps: _Steps, fresh: Column, chain: tuple[Column, ...], shape: tuple
     """
     tokens, rate, step, mixed, long = chain
     many, pieces, quiet, still = shape
-    queued = many < _SHARED
+    queued = many < SHARED
     came = -np.log1p(-np.minimum(mixed, 1.0 - 1e-9))  # prompts per step, were they Poisson
     mean = np.minimum(came / mixed, many)
     varied = (steps.slope * fresh) ** 2 * mean * np.clip(1.0 + came - mean, 0.0, many) * (1.0 - 1.0 / many)
     square = (1.0 - mixed) * steps.alone**2 + mixed * (long**2 + varied)
     full = steps.alone + steps.jump + steps.slope * steps.room
     busy = rate * full * fresh / steps.room
-    rho = np.clip(busy, 0.0, _FULL)
+    rho = np.clip(busy, 0.0, FULL)
     others = np.where(queued, 0.0, rate * square / step)
     own = pieces * (steps.alone + steps.jump) + steps.slope * np.minimum(fresh * (1.0 + others), pieces * steps.room)
-    held = np.clip(rate * own, 0.0, _FULL)
+    held = np.clip(rate * own, 0.0, FULL)
     rest = np.where(queued, (held * own + (1.0 - held) * steps.alone) / 2.0, square / (2.0 * step))
     queue = np.where(queued, rest * held / (1.0 - held), rest * rho**many / (many * (1.0 - rho)))
     # the excess of steps with prompts that a sequence sees, over its whole stay
     present = rate * (own + rest + queue)
     shown = np.clip(1.0 - (1.0 - held) * quiet - mixed, 1e-12, 1.0)
     over_time = np.clip(mixed * long / step, 1e-12, 1.0)
-    growth = np.clip(1.0 - rate * pieces * (long - steps.alone), 1.0 - _FULL, 1.0)
+    growth = np.clip(1.0 - rate * pieces * (long - steps.alone), 1.0 - FULL, 1.0)
     lasting = pieces * present * np.clip(1.0 - mixed / over_time, 0.0, 1.0) / growth
     slow = lasting * -np.expm1(-tokens * shown / np.maximum(lasting, 1e-12))
     memory = np.clip(quiet - still, 0.0, 0.999)
@@ -212,7 +212,7 @@ def _wait_tail(steps: _Steps, mix: _Mix, fresh: Column) -> Column:
     order), or of the rest of one service where that is longer. Where several fit: the rest of a step with prompts
     and the prompts that came meanwhile (Poisson), or the queue's.
     """
-    held = np.clip(mix.rate * mix.own, 1e-9, _FULL)
+    held = np.clip(mix.rate * mix.own, 1e-9, FULL)
     x = 3.0 * (np.sqrt(0.25 + (2.0 / 3.0) * (1.0 - held) / held) - 0.5)
     one = np.maximum(mix.own / x * np.log(np.maximum(100.0 * held, 1.0)), mix.own * (1.0 - 0.01 / held))
     share = np.clip(mix.mixed * mix.long / mix.step, 1e-9, 1.0)
@@ -220,7 +220,7 @@ def _wait_tail(steps: _Steps, mix: _Mix, fresh: Column) -> Column:
     more = np.where(others > 0.01, _NINETY_NINE * np.sqrt(others) + 1.0, 0.0) * steps.slope * fresh
     rest = np.maximum(mix.long * (1.0 - 0.01 / share), mix.rest)
     several = rest + np.minimum(more, steps.slope * steps.room) + _TAIL * mix.queue
-    return np.where(mix.many < _SHARED, np.maximum(one, 0.0) + steps.alone, several)
+    return np.where(mix.many < SHARED, np.maximum(one, 0.0) + steps.alone, several)
 
 
 _KEPT = 0.86  # of a batch's deviation is left in its mean over one stay: sqrt(2 / e), as of an M/M/infinity queue

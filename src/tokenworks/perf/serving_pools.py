@@ -14,11 +14,9 @@ import numpy as np
 
 from tokenworks.perf.roofline import Column
 from tokenworks.perf.serving import Lengths, Replica, Steady, mixed_step, places, token_time
-from tokenworks.perf.serving_open import chunk_tokens, first_token_delay, fresh_tokens, largest
+from tokenworks.perf.serving_open import FULL, SHARED, chunk_tokens, first_token_delay, fresh_tokens, largest
 from tokenworks.perf.serving_step import Load
 
-_FULL = 0.98  # utilisation beyond which an open queue is called overloaded
-_SHARED = 1.5  # prompts that fit into a step, below which they queue as if one filled it
 _TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means
 _NINETY_NINE = 2.33  # standard deviations of a normal distribution
 _KEPT = 0.86  # of a batch's deviation is left in its mean over one stay: sqrt(2 / e), as of an M/M/infinity queue
@@ -90,7 +88,7 @@ def prefill_at(p: Prompts, rate: Column) -> Wait:
     half a step if one is under way, and for what a full step leaves over: ever rarer with the number that fit.
     """
     busy = np.asarray(rate * p.each, dtype=float)
-    rho = np.clip(np.maximum(busy, np.where(p.many < _SHARED, rate * p.own, 0.0)), 1e-9, _FULL)
+    rho = np.clip(np.maximum(busy, np.where(p.many < SHARED, rate * p.own, 0.0)), 1e-9, FULL)
     wait = rho / (2.0 * (1.0 - rho)) * p.own
     x = 3.0 * (np.sqrt(0.25 + (2.0 / 3.0) * (1.0 - rho) / rho) - 0.5)
     late = np.maximum(p.own / x * np.log(np.maximum(100.0 * rho, 1.0)), p.own * (1.0 - 0.01 / rho))
@@ -100,7 +98,7 @@ def prefill_at(p: Prompts, rate: Column) -> Wait:
         step = p.step(many)
         came = np.minimum(rate * step, p.many)
     slope = np.where(came > p.ranks, p.most, p.more)
-    feeds = np.clip(rate * slope, 0.0, _FULL)  # a long step is followed by a long one: variance / (1 - feeds^2)
+    feeds = np.clip(rate * slope, 0.0, FULL)  # a long step is followed by a long one: variance / (1 - feeds^2)
     swing = np.sqrt(came / (1.0 - feeds**2))
     biased = 1.0 + (swing * slope / step) ** 2  # steps as prompts meet them, over the mean one
     under = np.clip(step / (step + np.exp(-came) / rate), 1e-9, 1.0)  # share of time a step is under way
@@ -110,7 +108,7 @@ def prefill_at(p: Prompts, rate: Column) -> Wait:
     crowd = np.minimum(1.0 + came * biased + _NINETY_NINE * swing, p.many)
     longer = p.step(np.minimum(many * biased + swing, p.many))
     tail = np.maximum(longer * (1.0 - 0.01 / under), 0.0) + p.step(crowd) - p.one + _TAIL * left
-    alone = p.many < _SHARED
+    alone = p.many < SHARED
     first = p.delay + p.own
     return Wait(first + np.where(alone, wait, mean), first + np.where(alone, np.maximum(late, 0.0), tail), busy)
 
@@ -118,8 +116,8 @@ def prefill_at(p: Prompts, rate: Column) -> Wait:
 def prefill_within(p: Prompts, ttft: Column) -> Column:
     """The greatest rate, prompts per second, whose 99th percentile of a first token stays within `ttft`; 0 where
     none does. By halving: the percentile rises with the rate."""
-    slowest: Column = np.where(p.many < _SHARED, np.maximum(p.own, p.each), p.each)
-    most = _FULL / slowest
+    slowest: Column = np.where(p.many < SHARED, np.maximum(p.own, p.each), p.each)
+    most = FULL / slowest
     low, high = np.zeros(np.shape(most)), np.asarray(most, dtype=float)
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)

@@ -10,6 +10,19 @@ from tokenworks.quote.whatif import FIGURES
 COUNTED = "the model's config.json, as `tokenworks model show` counts it"
 ROOFLINE = "docs/validation.md: the predictions and their measured errors"
 
+
+def fact_at(pattern: str, pointer: str) -> Figure:
+    """Facts that an answer carries under `facts`. pattern: of the pointers to what holds them; pointer: a template."""
+    return Figure(
+        rf"{pattern}/facts/(?P<key>[^/]+)/(value|low|high)",
+        "SI",
+        "a fact of the catalog",
+        "read from its source",
+        (pointer + "/facts/{key}",),
+        "measured",
+    )
+
+
 # ------------------------------------------------------------------------------------------- two worlds
 
 WHATIF = Book(
@@ -24,14 +37,7 @@ WHATIF = Book(
             ("/{side}/changes/{n}/source",),
             "assumed",
         ),
-        Figure(
-            r"/(?P<side>[ab])/facts/(?P<key>[^/]+)/(value|low|high)",
-            "SI",
-            "a fact of the catalog",
-            "read from its source",
-            ("/{side}/facts/{key}",),
-            "measured",
-        ),
+        fact_at(r"/(?P<side>[ab])", "/{side}"),
         *ENERGY,
         Figure(
             r"/(?P<side>[ab])/infeasible/nearest/value",
@@ -169,14 +175,7 @@ PORTING = Book(
             "of the table's chip that does the job most cheaply, and of this one",
             (ROW + "/degrees/{k}/like",),
         ),
-        Figure(
-            r"/tables/(?P<t>\d+)/facts/(?P<key>[^/]+)/(value|low|high)",
-            "SI",
-            "a fact of the catalog",
-            "read from its source",
-            ("/tables/{t}/facts/{key}",),
-            "measured",
-        ),
+        fact_at(r"/tables/(?P<t>\d+)", "/tables/{t}"),
     ),
     designs=(rf"{CHIP}/(serve|train)",),
     facts="/tables/{t}/facts",
@@ -274,14 +273,7 @@ CARRY = Book(
             ("/asked/input", "/asked/output", "/chips/{c}/smaller/parameters", *TRIED),
             sources=(ROOFLINE,),
         ),
-        Figure(
-            rf"{EACH}/facts/(?P<key>[^/]+)/(value|low|high)",
-            "SI",
-            "a fact of the catalog",
-            "read from its source",
-            ("/chips/{c}/facts/{key}",),
-            "measured",
-        ),
+        fact_at(rf"{EACH}", "/chips/{c}"),
     ),
     example="/chips/0/rate_at_most",
 )
@@ -310,14 +302,7 @@ BUILDOUT = Book(
                 "/factories/{n}/carbon_kg",
             ),
         ),
-        Figure(
-            r"/factories/(?P<n>\d+)/facts/(?P<key>[^/]+)/(value|low|high)",
-            "SI",
-            "a fact of the catalog",
-            "read from its source",
-            ("/factories/{n}/facts/{key}",),
-            "measured",
-        ),
+        fact_at(r"/factories/(?P<n>\d+)", "/factories/{n}"),
         Figure(rf"{Q}/quarter", "count", "which quarter of the plan", "counted from the first day", (), "given"),
         Figure(
             rf"{Q}/opened/chips",

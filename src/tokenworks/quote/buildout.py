@@ -166,8 +166,7 @@ def _unit(plan: Plan, world: World, share: float) -> Unit | None:
 def _facts(problem: Problem, system: str) -> Mapping[str, Any]:
     """The facts that a year's factory rests on, as a quote carries them."""
     world, offer = problem.world, next(o for o in problem.offers if o.system.id == system)
-    facts = {**ground.of_place(world, problem.request.where), **ground.of_offer(offer),
-             **ground.of_prices(world, offer)}  # fmt: skip
+    facts = {**ground.of_place(world, problem.request.where), **ground.of_acquired(world, offer)}
     return {key: ground.plain(facts[key]) for key in sorted(facts)}
 
 

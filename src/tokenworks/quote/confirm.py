@@ -85,10 +85,20 @@ def _apart(
     }
 
 
+def _slots(replica: perf.Replica, context: float) -> int:
+    """Sequences of so many tokens that a worker's cache holds, at least one."""
+    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, context, replica.constants)
+    return max(1, int(np.ravel(room)[0]))
+
+
+def _chunk(replica: perf.Replica) -> int:
+    """Tokens of one step, at least one."""
+    return max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
+
+
 def prefill_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simulate.Farm, tables.StepTable]:
     """One prefill worker: prompts fill its steps; a request leaves it with its first token."""
-    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, lengths.input + 1.0, replica.constants)
-    slots, chunk = max(1, int(np.ravel(room)[0])), max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
+    slots, chunk = _slots(replica, lengths.input + 1.0), _chunk(replica)
     steps = serving_pools.prompts(replica, lengths)
     pp = float(np.ravel(replica.plan.pp)[0])
 
@@ -104,9 +114,7 @@ def prefill_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simula
 def decode_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simulate.Farm, tables.StepTable]:
     """One decode worker: prompts come as caches, so that each counts as one token to take in, which costs nothing;
     the context of a step is the prompts' besides the tokens made here."""
-    context = lengths.input + lengths.output
-    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, context, replica.constants)
-    slots = max(1, int(np.ravel(room)[0]))
+    slots = _slots(replica, lengths.input + lengths.output)
 
     def seconds(batch: Any, made: Any, prompt: Any) -> Any:
         each = np.asarray(made, dtype=float) / np.maximum(batch, 1.0) + lengths.input
@@ -120,10 +128,8 @@ def decode_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simulat
 def farm_of(replica: perf.Replica, design: Mapping[str, Any], lengths: perf.Lengths) -> simulate.Farm:
     """Replicas behind one queue each, with the engine's slots, cache, chunk and delay."""
     context = lengths.input + lengths.output
-    room = serving_memory.capacity(replica.arch, replica.hardware, replica.plan, context, replica.constants)
-    slots = max(1, int(np.ravel(room)[0]))
-    chunk = max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
-    engine = simulate.Engine(slots=slots, cache=int(slots * context), chunk=chunk)
+    slots = _slots(replica, context)
+    engine = simulate.Engine(slots=slots, cache=int(slots * context), chunk=_chunk(replica))
     if design.get("pools"):
         early = prefill_replica(replica, design["pools"]["prefill"])
         one, steps = prefill_worker(early, lengths)

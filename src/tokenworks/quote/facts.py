@@ -42,6 +42,11 @@ def of_prices(world: World, offer: Offer) -> dict[str, Fact]:
     return {f"prices/{key}": world.prices[key] for key in keys if key in world.prices}
 
 
+def of_acquired(world: World, offer: Offer) -> dict[str, Fact]:
+    """Everything known of an offer that a design of it rests on: chip and system, and what they cost."""
+    return {**of_offer(offer), **of_prices(world, offer)}
+
+
 def plain(fact: Fact) -> Mapping[str, Any]:
     """A fact as JSON."""
     return {

@@ -68,7 +68,7 @@ def _table(ask: Ask, world: World) -> Mapping[str, Any]:
         facts |= {f"chips/{row['chip']}/{name}": fact for name, fact in world.chips[row["chip"]].facts.items()}
     for problem in (p for each in judged for p in each.jobs.values()):
         for offer in problem.offers:
-            facts |= {**ground.of_offer(offer), **ground.of_prices(world, offer)}
+            facts |= ground.of_acquired(world, offer)
     return {
         "date": world.date.isoformat(),
         "scenarios": list(world.scenarios),

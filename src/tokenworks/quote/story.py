@@ -130,7 +130,7 @@ def _used(problem: Problem, found: Found, rows: Sequence[int]) -> Mapping[str, F
     used: dict[str, Fact] = {}
     for row in rows:
         offer = problem.offers[int(found.state.designs["system"][int(row)])]
-        used |= {**ground.of_offer(offer), **ground.of_prices(problem.world, offer)}
+        used |= ground.of_acquired(problem.world, offer)
     return used
 
 

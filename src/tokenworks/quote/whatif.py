@@ -93,7 +93,7 @@ def _side(request: Request, world: World, chain: Iterable[Scenario], name: str) 
             if (make(problem), offer.system.id) in known:
                 continue
             designs.append(design(result.state, int(row)))
-            more = {**ground.of_offer(offer), **ground.of_prices(problem.world, offer)}
+            more = ground.of_acquired(problem.world, offer)
             facts |= {key: ground.plain(fact) for key, fact in more.items()}
     offers: dict[Key, int] = {}
     for i, one in enumerate(designs):  # a quote's designs stand best first

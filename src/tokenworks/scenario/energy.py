@@ -21,9 +21,9 @@ from typing import Any
 from tokenworks import units
 from tokenworks.errors import BadRequest, not_allowed
 
-MONTH = 365.25 * 86400.0 / 12.0  # s
 QUARTER = 3.0  # months
-DAYS_A_MONTH = 30.4375
+DAY = 86400.0  # s
+MONTH = 365.25 * DAY / 12.0
 # name -> (unit, least, most)
 NUMBERS: Mapping[str, tuple[str, float, float]] = {
     "stock": ("s", 0.0, 1e10),
@@ -88,7 +88,7 @@ def quarter_of(since: dt.date, on: dt.date) -> int:
     >>> quarter_of(dt.date(2026, 4, 1), dt.date(2026, 6, 30)), quarter_of(dt.date(2026, 4, 1), dt.date(2026, 7, 1))
     (0, 1)
     """
-    months = (on.year - since.year) * 12 + on.month - since.month + (on.day - since.day) / DAYS_A_MONTH
+    months = (on.year - since.year) * 12 + on.month - since.month + (on.day - since.day) * DAY / MONTH
     return math.floor(months / QUARTER)
 
 

@@ -28,7 +28,6 @@ from tokenworks.search.bounds import NEAR
 from tokenworks.search.choose import preference
 from tokenworks.search.front import pareto
 from tokenworks.search.nest import AXES, BUY_IN, BUY_OVER, COUNTS, DIVIDED, RENT_IN, RENT_OVER, RESULTS, SLACK
-from tokenworks.search.offers import scaleout
 from tokenworks.search.problem import Offer, Problem, State
 from tokenworks.search.run import Scorer
 from tokenworks.search.trace import Trace
@@ -224,8 +223,7 @@ def _trace(problem: Problem, offer: Offer, precision: str) -> Traced:
         dp=axis["chips"] / (axis["tp"] * axis["pp"] * axis["cp"]),
         global_batch=t.gathered("batch", BATCH),
     )
-    hardware = replace(training.hardware(offer, precision), oversubscription=axis["oversubscription"],
-                       scaleout_bandwidth=scaleout(offer.chip, offer.system) or 0.0)  # fmt: skip
+    hardware = training.networked(offer, precision, axis["oversubscription"])
     local = Local(*(t.gathered(f"local.{f}", LOCAL) for f in Local._fields))
     times = perf.MicroTime(*(t.gathered(f"layers.{f}", LAYERS) for f in perf.MicroTime._fields))
     kept = perf_memory.Kept(*(t.gathered(f"kept.{f}", KEPT) for f in perf_memory.Kept._fields))
@@ -311,8 +309,7 @@ def _tables(problem: Problem, traced: Traced, full: Space, ground: Ground, const
         split = {name: full.column(name, names) for name in names if name != "oversubscription"}
         return _layout(problem, offer, precision, split)
 
-    hardware = replace(training.hardware(offer, precision), oversubscription=full.column("oversubscription", LAYERS),
-                       scaleout_bandwidth=scaleout(offer.chip, offer.system) or 0.0)  # fmt: skip
+    hardware = training.networked(offer, precision, full.column("oversubscription", LAYERS))
     parts: Mapping[str, tuple[Any, tuple[str, ...]]] = {
         "layers": (perf.micro_time(arch, hardware, over(LAYERS), constants), LAYERS),
         "kept": (perf_memory.layers_kept(arch, over(KEPT), constants), KEPT),

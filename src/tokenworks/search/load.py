@@ -8,13 +8,14 @@ stand side by side in what follows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tokenworks.perf import serving_open, serving_pools
+from tokenworks.perf.serving import Replica, Steady
 from tokenworks.records import Bools, Designs, Floats, Ints, RunOn, Serve
 from tokenworks.search import bounds, serving
 from tokenworks.search.front import pareto
@@ -22,6 +23,7 @@ from tokenworks.search.problem import Problem, State
 from tokenworks.search.space import LOADS
 
 SPLIT = ("tp", "pp", "dp", "ep")
+STEADY = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
 MISSES = "misses the service level"
 HELD = "not the split that was asked about"
 UNMATCHED = "a worker of the same pool does the same with fewer chips"
@@ -80,18 +82,14 @@ def _together(state: State, plans: Designs) -> tuple[State, Designs]:
     """Replicas that prefill and decode, at every share of the load that they carry within the service level."""
     problem, shares = state.problem, loads(state.problem)
     ttft, tpot = level(problem)
-    names = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
     state = replace(state, spanned=state.spanned + len(plans) * len(shares))
     wanted = held(problem, plans) & (problem.fixed.get("pool_replicas", 0) == 0)
     state = _cut(state, HELD, np.count_nonzero(~wanted) * len(shares))
     plans = plans.take(wanted)
     found: list[Designs] = []
     rates: list[Floats] = []
-    table = {name: np.zeros(len(plans)) for name in names}
-    for rows, r in serving.batches(replace(state, designs=plans)):
-        steady = serving_open.within(r, serving.lengths(problem), ttft, tpot)
-        for name in names:
-            table[name][rows] = getattr(steady, name)
+    lengths = serving.lengths(problem)
+    table = _states(problem, plans, lambda r, rows: serving_open.within(r, lengths, ttft, tpot))
     good = _keeps(table, ttft, tpot)
     if len(plans) and not good.any():
         state = state.with_nearest("make.serve.ttft_p99", float(np.min(table["ttft_p99"])))
@@ -100,7 +98,7 @@ def _together(state: State, plans: Designs) -> tuple[State, Designs]:
     kept, table = plans.take(good), {k: v[good] for k, v in table.items()}
     for share in shares:
         own = table if share == 1.0 else _at_share(problem, kept, table["batch"] * share)
-        found.append(kept.with_(**{k: own[k] for k in names if k != "requests"}))
+        found.append(kept.with_(**{k: own[k] for k in STEADY if k != "requests"}))
         rates.append(own["requests"])
     whole = Designs({k: np.concatenate([d[k] for d in found]) for k in found[0].columns})
     return state, _copied(problem, whole, np.concatenate(rates))
@@ -110,15 +108,20 @@ def _keeps(table: dict[str, Floats], ttft: float, tpot: float) -> Bools:
     return (table["ttft_p99"] <= ttft) & (table["tpot_p99"] <= tpot) & (table["batch"] >= 1.0)
 
 
-def _at_share(problem: Problem, plans: Designs, batch: Floats) -> dict[str, Floats]:
-    """The steady state of replicas at a batch."""
-    names = ("batch", "ttft", "tpot", "ttft_p99", "tpot_p99", "requests")
-    table = {name: np.zeros(len(plans)) for name in names}
+def _states(problem: Problem, plans: Designs, state_of: Callable[[Replica, Ints], Steady]) -> dict[str, Floats]:
+    """A steady state for every plan, as columns. state_of: of some rows' replicas."""
+    table = {name: np.zeros(len(plans)) for name in STEADY}
     for rows, r in serving.batches(State(problem, plans)):
-        steady = serving_open.at_batch(r, serving.lengths(problem), batch[rows])
-        for name in names:
+        steady = state_of(r, rows)
+        for name in STEADY:
             table[name][rows] = getattr(steady, name)
     return table
+
+
+def _at_share(problem: Problem, plans: Designs, batch: Floats) -> dict[str, Floats]:
+    """The steady state of replicas at a batch."""
+    lengths = serving.lengths(problem)
+    return _states(problem, plans, lambda r, rows: serving_open.at_batch(r, lengths, batch[rows]))
 
 
 def _copied(problem: Problem, d: Designs, rate: Floats) -> Designs:

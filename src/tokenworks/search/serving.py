@@ -131,7 +131,7 @@ def fit(state: State) -> State:
     if not (needed <= usable).any():
         state = state.with_nearest("memory", float((needed / usable).min()))
     state = replace(state, designs=d.with_(memory_needed=needed, memory_usable=usable))
-    return state.keep(needed <= usable, "does not fit into memory")
+    return state.keep(needed <= usable, shared.MEMORY)
 
 
 def most_chips(problem: Problem) -> Floats:

@@ -97,7 +97,7 @@ def screen_least(state: State) -> State:
     followed = law.followed(problem.request.buyer.headquarters or problem.request.where, problem.request.law_followed)
     barred = [s for (s, _), v in verdicts.items() if law.standing(v, followed) == "barred"]
     state = replace(state, verdicts={**state.verdicts, **verdicts})
-    return state.keep(~np.isin(d["system"], barred), "barred by export rules")
+    return state.keep(~np.isin(d["system"], barred), BARRED)
 
 
 def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:

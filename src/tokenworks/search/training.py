@@ -189,6 +189,12 @@ def hardware(offer: Offer, precision: str, fabric: Designs | None = None) -> Har
     return replace(h, scaleout_bandwidth=fabric["scaleout_bandwidth"], oversubscription=over)
 
 
+def networked(offer: Offer, precision: str, oversubscription: Any) -> Hardware:
+    """The performance model's view of a chip in networks of some oversubscriptions, of any shape."""
+    out = scaleout(offer.chip, offer.system) or 0.0
+    return replace(hardware(offer, precision), scaleout_bandwidth=out, oversubscription=oversubscription)
+
+
 # What the layers' times, their activations and the parameters of a chip depend on, within an offer and precision.
 LAYERS = ("tp", "cp", "ep", "micro_batch", "recompute", "oversubscription")
 KEPT = ("tp", "cp", "micro_batch", "recompute")
@@ -264,9 +270,7 @@ class Block:
 
     def over(self, overs: tuple[int, ...]) -> Hardware:
         """The hardware in each of some networks, shape (1, networks)."""
-        out = scaleout(self.offer.chip, self.offer.system) or 0.0
-        lying = np.array(overs, np.float64)[None, :]
-        return replace(hardware(self.offer, self.precision), scaleout_bandwidth=out, oversubscription=lying)
+        return networked(self.offer, self.precision, np.array(overs, np.float64)[None, :])
 
     def step(self) -> Floats:
         """Seconds of a step, per row."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tokenworks.deferred import Deferred
-from tokenworks.simulate import columns, engine, prefix, structures
 from tokenworks.simulate import columns as at
+from tokenworks.simulate import engine, prefix, structures
 from tokenworks.simulate.columns import Clock, Farmyard
 from tokenworks.simulate.engine import admit, finish, land, offer, plan
 
@@ -115,7 +115,7 @@ def compiled() -> Any:
         code = function.__code__
         parts.append((name, code.co_code, code.co_names, [k for k in code.co_consts if isinstance(k, int | float)]))
         _EXTENDING.register_jitable(function)
-    numbers = [(n, v) for n, v in sorted(vars(columns).items()) if isinstance(v, int)]
+    numbers = [(n, v) for n, v in sorted(vars(at).items()) if isinstance(v, int)]
     seal = hashlib.sha256(repr((parts, numbers)).encode()).hexdigest()
 
     def entry(f: Farmyard, c: Clock, watch: Any, more: bool) -> Clock:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from tokenworks import files
 
 
 @dataclass(frozen=True)
@@ -30,5 +31,4 @@ class Settings:
 
 def data_folder() -> Path:
     """The user's data folder for this program (XDG base directories; APPDATA on Windows)."""
-    home = os.environ.get("XDG_DATA_HOME") or os.environ.get("APPDATA")
-    return Path(home) / "tokenworks" if home else Path.home() / ".local" / "share" / "tokenworks"
+    return files.user_folder(("XDG_DATA_HOME", "APPDATA"), ".local/share")

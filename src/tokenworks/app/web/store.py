@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tokenworks.errors import BadRequest
 
+OUTSIDE = ("postgresql://", "postgres://")  # how the address of a PostgreSQL server begins
 TABLE = """CREATE TABLE IF NOT EXISTS answers (
     number {serial} PRIMARY KEY, key TEXT UNIQUE NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
     body {blob} NOT NULL)"""
@@ -98,7 +99,7 @@ class Store:
         self._lock = threading.Lock()
         self._most = most
         self._since_prune = 0
-        outside = where.startswith(("postgres://", "postgresql://"))
+        outside = where.startswith(OUTSIDE)
         try:
             opened: Sqlite | Postgres = Postgres(where) if outside else Sqlite(where)
         except (OSError, sqlite3.Error) as error:
