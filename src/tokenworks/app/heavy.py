@@ -24,17 +24,16 @@ def pyplot() -> Any:
 def pdf_pages() -> Pages | None:
     """What draws the pages of a PDF; None where the extra `pdf` (reportlab) is not installed."""
     try:
-        platypus = importlib.import_module("reportlab.platypus")
-        styles = importlib.import_module("reportlab.lib.styles")
+        canvas = importlib.import_module("reportlab.pdfgen.canvas")
     except ImportError:
         return None
     # reportlab's own table pairs this font with the encoding of simplified characters, which no reader takes
-    fonts = importlib.import_module("reportlab.pdfbase.cidfonts")
-    chinese = fonts.UnicodeCIDFont(CHINESE)
+    chinese = importlib.import_module("reportlab.pdfbase.cidfonts").UnicodeCIDFont(CHINESE)
     chinese.encodingName = CHINESE_ENCODING
-    importlib.import_module("reportlab.pdfbase.pdfmetrics").registerFont(chinese)
+    metrics = importlib.import_module("reportlab.pdfbase.pdfmetrics")
+    metrics.registerFont(chinese)
     sizes = importlib.import_module("reportlab.lib.pagesizes")
-    return Pages(platypus, styles, importlib.import_module("reportlab.lib.colors"), sizes.landscape(sizes.A4))
+    return Pages(canvas.Canvas, metrics.stringWidth, sizes.landscape(sizes.A4))
 
 
 def sweep() -> Any:
