@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
 
 from tokenworks import catalog, law
-from tokenworks.catalog import Catalog
+from tokenworks.catalog import Catalog, reader
 from tokenworks.errors import BadRequest, UnknownFact
 from tokenworks.records import Fact, World
 
@@ -21,6 +23,29 @@ def test_size(facts: Catalog) -> None:
     assert len(facts.chips) >= 100
     assert len([s for s in facts.systems.values() if not s.assumed]) >= 30
     assert len(facts.sites) >= 70
+
+
+class PlainLoader(yaml.SafeLoader):
+    """As published, but dates stay texts."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, form) for tag, form in known if not tag.endswith(":timestamp")]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["chips", "constants", "systems", "calibration/training", "scenarios/npt-exit-japan"])
+def test_our_files_read_as_any_reader_of_yaml_reads_them(name: str) -> None:
+    text = (Path(catalog.__file__).parent / "data" / f"{name}.yaml").read_text("utf-8")
+    found = yaml.load(text, Loader=reader._Loader)
+    plain = yaml.load(text, Loader=PlainLoader)
+    assert json.dumps(found) == json.dumps(plain)  # order and kinds of numbers too
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\nb: *x", "<<: {a: 1}", "a: !other 1", "a: !!map {}", "a: 1\n---\nb: 1", ""])
+def test_what_our_files_do_not_use_is_refused(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        yaml.load(text, Loader=reader._Loader)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
