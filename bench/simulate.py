@@ -31,7 +31,7 @@ def load(count: int, rate: float) -> Requests:
 def main() -> None:
     for name, rate, paged in (("half load", 8.0, False), ("near full", 13.0, False), ("near full, paged", 13.0, True)):
         farm = Farm(1, Engine(512, 600_000, 8192, paged=paged))
-        simulate(load(30_000, rate), farm, TABLE)  # compiles, or loads what was compiled
+        simulate(load(100_000, rate), farm, TABLE)  # compiles, or loads what was compiled
         drawn = load(COUNT, rate)
         start = time.process_time()
         result = simulate(drawn, farm, TABLE)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenworks.errors import BadRequest
+from tokenworks.simulate import alike
 from tokenworks.simulate.requests import Prefixes, Requests
 from tokenworks.simulate.serving import (
     ROUTERS,
@@ -20,7 +22,7 @@ from tokenworks.simulate.serving import (
     simulate,
     summary,
 )  # fmt: skip
-from tokenworks.simulate.tables import tabulate
+from tokenworks.simulate.tables import StepTable, tabulate
 
 rows = st.lists(st.tuples(st.floats(0, 50), st.integers(1, 300), st.integers(1, 40)), min_size=1, max_size=60)
 engines = st.builds(
@@ -60,6 +62,56 @@ def requests(given_rows: list[tuple[float, int, int]]) -> Requests:
 
 def run(given_rows: list[tuple[float, int, int]], farm: Farm) -> Result:
     return simulate(requests(given_rows), farm, step)
+
+
+def twice(arrivals: list[float], lengths: tuple[int, int], farm: Farm, table: StepTable) -> tuple[Result, Result]:
+    """Requests of equal lengths through the general scheduler, and through the one for them."""
+    columns = [np.full(len(arrivals), n, np.int64) for n in lengths]
+    asked = Requests(np.array(sorted(arrivals)), *columns)
+    return simulate(asked, farm, table), alike.simulate(asked, farm, table)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.floats(0, 50) | st.integers(0, 9).map(float), min_size=1, max_size=80),
+    st.tuples(st.integers(1, 300), st.integers(1, 40)),
+    st.builds(
+        Engine,
+        st.integers(1, 9),
+        st.integers(100, 3000),
+        st.integers(1, 512),
+        st.booleans(),
+        st.just(False),
+        st.just(False),
+    ),
+    st.sampled_from([0.0, 0.25]),
+    st.sampled_from(["step", "work", "half"]),
+)
+def test_requests_that_are_alike_need_no_queues(
+    arrivals: list[float], lengths: tuple[int, int], engine: Engine, delay: float, table: str
+) -> None:
+    """Every time to the last bit, and all that is counted."""
+    tables = {"step": step, "work": work, "half": half}
+    whole, short = twice(arrivals, lengths, Farm(1, engine, "least_loaded", delay), tables[table])
+    for a, b in ((whole.first, short.first), (whole.done, short.done), (whole.part.replica, short.part.replica)):
+        assert np.array_equal(a, b, equal_nan=True)
+    assert (whole.busy, whole.end, whole.part.machines.counts) == (short.busy, short.end, short.part.machines.counts)
+    assert whole.part.machines.on == pytest.approx(short.part.machines.on, rel=1e-12)
+    assert whole.area == pytest.approx(short.area, rel=1e-9, abs=1e-9)
+    said = {"mean_in_system", "over_time", "powered_s", "utilisation"}
+    assert {k: v for k, v in summary(whole).items() if k not in said} == {
+        k: v for k, v in summary(short).items() if k not in said
+    }
+
+
+def test_only_requests_that_are_alike_on_one_replica() -> None:
+    asked = Requests(np.array([0.0, 1.0]), np.array([5, 6]), np.array([3, 3]))
+    with pytest.raises(BadRequest):
+        alike.simulate(asked, Farm(1, Engine(4, 400, 64)), step)
+    with pytest.raises(BadRequest):
+        alike.simulate(
+            Requests(np.zeros(1), np.ones(1, np.int64), np.ones(1, np.int64)), Farm(2, Engine(4, 400, 64)), step
+        )
 
 
 @settings(max_examples=80, deadline=None)

@@ -82,6 +82,27 @@ def test_bad_lines_are_named_and_strict_stops(quote: Path, tmp_path: Path, capsy
     assert "trace:2" in capsys.readouterr().err
 
 
+def test_a_servegen_client_is_drawn(quote: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rates by window and histograms by window, in the files that ServeGen publishes; bad windows are counted."""
+    rates, lengths = tmp_path / "rates.csv", tmp_path / "lengths.json"
+    rates.write_text("0,2.0,1.0,Gamma,1,0.5\nnonsense\n100,0,0,,0,0\n")
+    lengths.write_text(json.dumps({"0": {"input_tokens": "{50: 0.25, 100: 0.75}", "output_tokens": "{7: 1.0}"}}))
+    table = tmp_path / "requests.csv"
+    asked = ["simulate", str(quote), "--trace", str(rates), "--lengths", str(lengths), "--format", "json"]
+    assert run([*asked, "--csv", str(table)]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == answer["requests"]["finished"] == pytest.approx(200, abs=60)  # four standard deviations
+    assert {r["output_tokens"] for r in rows} == {"7"}
+    assert {r["input_tokens"] for r in rows} == {"50", "100"}
+    assert (answer["requests"]["bad_lines"], answer["bad"][0]["line"]) == (1, 2)
+    assert run([*asked, "--strict"]) == 2
+    assert run(["simulate", str(quote), "--lengths", str(lengths)]) == 2
+    for wrong in ("[1]", '{"x": {"input_tokens": "{1: 1}", "output_tokens": "{1: 1}"}}', '{"0": 3}'):
+        lengths.write_text(wrong)
+        assert run(asked) == 2, wrong
+
+
 def test_an_interrupt_leaves_a_valid_partial_answer(quote: Path, tmp_path: Path) -> None:
     load = ["--rate", "10", "--input", "500", "--output", "50", "--requests", "900000000", "--format", "json"]
     trace = tmp_path / "trace.json"

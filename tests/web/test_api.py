@@ -226,3 +226,18 @@ def test_two_worlds_and_why_not(http: httpx.Client, tmp_path: Path, capsys: pyte
     doubt = http.post("/v1/why-not", json={"request": TRAIN, "design": "tp=8"})
     path.write_text(json.dumps(TRAIN))
     assert doubt.json() == command("quote", str(path), "--why-not", "tp=8", capsys=capsys)
+
+
+def test_market_over_http_is_that_of_the_command(
+    http: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demand = {"source": "a test", "buyers": [{"name": "one", "copies": 3, "request": CAR}]}
+    path = tmp_path / "demand.json"
+    path.write_text(json.dumps(demand))
+    asked = {"demand": demand, "scenarios": ["gpu-price-minus-30"], "draws": 20}
+    told = http.post("/v1/market", json=asked)
+    assert told.status_code == 200
+    said = command("market", str(path), "--scenario", "gpu-price-minus-30", "--draws", "20", capsys=capsys)
+    assert told.json() == said
+    for wrong in ("/etc/passwd", "world-1999", 7, [], {"buyers": "none"}):
+        assert http.post("/v1/market", json={**asked, "demand": wrong}).status_code in (404, 422)

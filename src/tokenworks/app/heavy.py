@@ -64,6 +64,6 @@ def dask_client(address: str) -> Any:
 
 def scorer() -> Any:
     """The exhaustive search's compiled pass: numba is imported by whoever asks for it."""
-    kernels = importlib.import_module("tokenworks.app.kernels")
+    kernels = importlib.import_module("tokenworks.kernels")
     fused = importlib.import_module("tokenworks.search.fused")
     return fused.scorer(kernels.compiler(), kernels.side_by_side)

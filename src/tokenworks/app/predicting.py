@@ -34,6 +34,7 @@ def predict(runs: str, form: str, overlay: str | None, language: str) -> None:
 @click.argument("quote_file", metavar="QUOTE.json")
 @click.option("--design", default=None, help="Id of a design; default the best that serves.")
 @click.option("--trace", default=None, help="A trace file (Azure CSV, Mooncake JSONL, simple CSV).")
+@click.option("--lengths", default=None, help="ServeGen: histograms of lengths (JSON); --trace names the rates (CSV).")
 @click.option("--rate", type=float, default=None, help="Requests per second.")
 @click.option("--input", "input_tokens", type=int, default=None)
 @click.option("--output", "output_tokens", type=int, default=None)
@@ -52,6 +53,7 @@ def simulate(
     quote_file: str,
     design: str | None,
     trace: str | None,
+    lengths: str | None,
     rate: float | None,
     input_tokens: int | None,
     output_tokens: int | None,
@@ -75,8 +77,9 @@ def simulate(
     if not isinstance(content, dict) or content.get("schema") != "tokenworks/quote/1":
         raise BadRequest("is not a quote (schema tokenworks/quote/1)", field=quote_file)
     lines = None if trace is None else files.lines(Path(trace))
+    histograms = None if lengths is None else read_answer(Path(lengths))
     load = Load(rate, input_tokens, output_tokens, requests, seed, lines, strict, router, prefix_cache, failures,
-                scaling)  # fmt: skip
+                scaling, histograms)  # fmt: skip
     world = catalog.world(catalog.load(opts.catalog), dt.date.fromisoformat(content["world"]["date"]))
     flow = Flow(content, design, load, world)
     total = requests if trace is None else None

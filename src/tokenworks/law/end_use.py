@@ -9,6 +9,7 @@ from tokenworks.language import text
 from tokenworks.law import place
 from tokenworks.law.asked import Asked
 from tokenworks.law.dated import cite, current, in_force
+from tokenworks.law.item import Item
 from tokenworks.law.line import APPROVAL, CASE, DENIAL, FREE, GRANTED, conditional, required
 from tokenworks.records import Line
 
@@ -70,12 +71,10 @@ def _supercomputer_item(asked: Asked) -> bool:
     return asked.item.stack_density is None
 
 
-def large_enough(asked: Asked, law: Mapping[str, Any]) -> bool:
-    """Whether the shipment reaches the peak rate of a supercomputer (15 CFR 772.1), known rates only."""
+def large_enough(item: Item, quantity: int, law: Mapping[str, Any]) -> bool:
+    """Whether so many reach the peak rate of a supercomputer (15 CFR 772.1), known rates only."""
     size = law["end_uses"]["supercomputer_size"]
-    return any(
-        rate * asked.item.chips * asked.shipment.quantity >= size[name] for name, rate in asked.item.rates.items()
-    )
+    return any(rate * item.chips * quantity >= size[name] for name, rate in item.rates.items())
 
 
 def touched(asked: Asked, line: Line, law: Mapping[str, Any]) -> Line:
@@ -102,7 +101,9 @@ def _nuclear(asked: Asked, line: Line, law: Mapping[str, Any]) -> Line:
 def _by_size(asked: Asked, line: Line, law: Mapping[str, Any]) -> Line:
     """A shipment that is as fast as a supercomputer is one, unless it fills more than the envelope."""
     where = _supercomputer_place(asked, law)
-    if line.licence not in FREE or where is None or not _supercomputer_item(asked) or not large_enough(asked, law):
+    if line.licence not in FREE or where is None or not _supercomputer_item(asked):
+        return line
+    if not large_enough(asked.item, asked.shipment.quantity, law):
         return line
     size = law["end_uses"]["supercomputer_size"]
     volume = asked.amount("volume_m3")

@@ -139,6 +139,7 @@ class _Tables:
         self.addressed = addressees(world.law)
         self.found: dict[Hashable, tuple[Item, ...]] = {}
         self.numbers: dict[Hashable, int] = {}
+        self.classes: dict[Hashable, tuple[Hashable, Hashable]] = {}
         self.items: dict[str, Item] = {}
         self.bounds = _bounds(asked, world)
         days = asked.values["on"]
@@ -194,13 +195,17 @@ class _Tables:
     def _item(self, pair: tuple[str, int], on: dt.date) -> Hashable:
         chip, quantity = pair
         shipment = Shipment(chip, HOME, on, quantity=quantity)
-        asked, _ = fill(shipment, self.world, self.items.get(chip))
-        self.items[chip] = asked.item
-        ways = self.possible(asked.item, shipment)
-        profiles = frozenset(possible.profile(way, self.law, on, quantity) for way in ways)
+        if chip not in self.items:
+            self.items[chip] = fill(shipment, self.world)[0].item
+        item = self.items[chip]
+        key = self._key(item, shipment)
+        if key not in self.classes:
+            ways = self.possible(item, shipment)
+            profiles = frozenset(possible.profile(way, self.law, on, quantity) for way in ways)
+            named = possible.named_on(chip, self.chips, on) if chip in self.chips else ()
+            self.classes[key] = (profiles, named)
         grants = tuple(quantity <= g["quantity"] for g in self.law["policy"]["grants"])
-        named = possible.named_on(chip, self.chips, on) if chip in self.chips else ()
-        return ("item", profiles, named, end_use.large_enough(asked, self.law), grants)
+        return ("item", *self.classes[key], end_use.large_enough(item, quantity, self.law), grants)
 
     def item(self, shipment: Shipment) -> Item | None:
         """The item of a chip, found once."""
@@ -208,11 +213,17 @@ class _Tables:
 
     def possible(self, item: Item, shipment: Shipment) -> tuple[Item, ...]:
         """The item in every way that it may be on the day, found once for a period."""
-        period = int(np.searchsorted(self.bounds, np.datetime64(shipment.on), side="right"))
-        key = (shipment.chip, period, shipment.quantity)
+        key = self._key(item, shipment)
         if key not in self.found:
             self.found[key] = possible.possible_items(item, self.law, shipment.on, shipment.quantity)
         return self.found[key]
+
+    def _key(self, item: Item, shipment: Shipment) -> Hashable:
+        """All of a shipment that matters to the ways that its item may be and to their profiles: of how many there are
+        the side of the volumes that the rules know, or the number where an unknown TPP is tried on both sides."""
+        period = int(np.searchsorted(self.bounds, np.datetime64(shipment.on), side="right"))
+        n = shipment.quantity
+        return shipment.chip, period, n if item.tpp is None else possible.amounts(item, self.law, n)
 
 
 def _bounds(asked: Cells, world: World) -> NDArray[np.datetime64]:

@@ -57,11 +57,11 @@ def profile(item: Item, law: Mapping[str, Any], on: dt.date, quantity: int) -> t
         policy.below_path(item, law),
         item.stack_density is not None and item.stack_density < law["exceptions"]["HBM"]["density_below"],
         item.stack_density is None,
-        _amounts(item, law, quantity) if in_force(law["diffusion"], on) else None,
+        amounts(item, law, quantity) if in_force(law["diffusion"], on) else None,
     )
 
 
-def _amounts(item: Item, law: Mapping[str, Any], quantity: int) -> tuple[bool, bool]:
+def amounts(item: Item, law: Mapping[str, Any], quantity: int) -> tuple[bool, bool]:
     """On which side of the two volumes of the diffusion rule a shipment is."""
     tpp = (item.tpp or 0.0) * item.chips * quantity
     return tpp <= law["exceptions"]["LPP"]["tpp_per_year"], tpp <= law["diffusion"]["country_tpp_2025_2027"]

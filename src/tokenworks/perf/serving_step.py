@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -49,16 +50,28 @@ class Load(NamedTuple):
 class Step:
     """Seconds of a step and of its parts; all columns.
 
-    parts: attention_projections, attention, dense, experts, elementwise, network, launch, host, head.
-    resources: what each resource alone would take (compute, memory, network, launch).
-    floor: the physical least: datasheet rates, perfect overlap. ceiling: nothing overlaps.
+    parts: attention_projections, attention, dense, experts, elementwise, network, launch, host, head. What is asked
+    of few steps is worked out where it is asked: see `sheet`.
     """
 
     time: Column
     parts: Mapping[str, Column]
-    resources: Mapping[str, Column]
-    floor: Column
-    ceiling: Column
+    sheet: _Sheet
+
+    @cached_property
+    def resources(self) -> Mapping[str, Column]:
+        """What each resource alone would take: compute, memory, network, launch."""
+        return self.sheet.resources()
+
+    @cached_property
+    def floor(self) -> Column:
+        """The physical least: datasheet rates, perfect overlap."""
+        return self.sheet.floor()
+
+    @property
+    def ceiling(self) -> Column:
+        """What it takes where nothing overlaps."""
+        return sum(self.resources.values())
 
     @property
     def bound(self) -> Column:
@@ -68,31 +81,45 @@ class Step:
 
 @dataclass
 class _Sheet:
-    """Adds operators up."""
+    """Adds operators up. alone: (resource, s) of each. products: (times, FLOPs, FLOP/s, bytes, bytes/s) at datasheet
+    rates. wires: s."""
 
     sharpness: float
     parts: dict[str, Column] = field(default_factory=dict)
-    resources: dict[str, Column] = field(default_factory=lambda: dict.fromkeys(BOUNDS, 0.0))
-    least: dict[str, Column] = field(default_factory=lambda: dict.fromkeys(BOUNDS, 0.0))
+    alone: list[tuple[str, Column]] = field(default_factory=list)
+    products: list[tuple[int, Column, Column, Column, Column]] = field(default_factory=list)
+    wires: list[Column] = field(default_factory=list)
 
     def roof(self, part: str, times: int, work: tuple[Column, Column], rate: tuple[Column, Column]) -> None:
         """An operator of work (FLOPs, bytes) at a sustained rate (FLOP/s, bytes/s)."""
         compute, memory = times * (work[0] / rate[0]), times * (work[1] / rate[1])
-        self.resources["compute"] = self.resources["compute"] + compute
-        self.resources["memory"] = self.resources["memory"] + memory
+        self.alone += [("compute", compute), ("memory", memory)]
         self._part(part, soft_maximum(compute, memory, self.sharpness))
 
-    def ideal(self, times: int, compute: Column, memory: Column) -> None:
+    def ideal(self, times: int, work: tuple[Column, Column], rate: tuple[Column, Column]) -> None:
         """The same operator at datasheet rates, for the floor."""
-        self.least["compute"] = self.least["compute"] + times * compute
-        self.least["memory"] = self.least["memory"] + times * memory
+        self.products.append((times, work[0], rate[0], work[1], rate[1]))
 
     def add(self, part: str, resource: str, time: Column) -> None:
-        self.resources[resource] = self.resources[resource] + time
+        self.alone.append((resource, time))
         self._part(part, time)
 
     def _part(self, part: str, time: Column) -> None:
         self.parts[part] = self.parts.get(part, 0.0) + time
+
+    def resources(self) -> Mapping[str, Column]:
+        found: dict[str, Column] = dict.fromkeys(BOUNDS, 0.0)
+        for resource, time in self.alone:
+            found[resource] = found[resource] + time
+        return found
+
+    def floor(self) -> Column:
+        compute: Column = 0.0
+        memory: Column = 0.0
+        for times, flops, peak, traffic, bandwidth in self.products:
+            compute = compute + times * (flops / peak)
+            memory = memory + times * (traffic / bandwidth)
+        return np.maximum(np.maximum(compute, memory), np.asarray(sum(self.wires)))
 
 
 def step(arch: Architecture, hardware: Hardware, plan: ServingPlan, load: Load, constants: ServingConstants) -> Step:
@@ -124,9 +151,7 @@ def step(arch: Architecture, hardware: Hardware, plan: ServingPlan, load: Load, 
     return Step(
         time=sum(sheet.parts.values()),
         parts=sheet.parts,
-        resources=sheet.resources,
-        floor=np.maximum(np.maximum(sheet.least["compute"], sheet.least["memory"]), np.asarray(sheet.least["network"])),
-        ceiling=sum(sheet.resources.values()),
+        sheet=sheet,
     )
 
 
@@ -155,7 +180,7 @@ def _projections(sheet: _Sheet, work: LayerWork, how: Arithmetic, place: _Place,
         weights = sharded / np.asarray(plan.tp, dtype=float) + replicated
         flops, traffic = 2.0 * rank * weights, weights * how.weight_bytes + 8.0 * rank * hidden
         sheet.roof(part, work.count, (flops, traffic), rate)
-        sheet.ideal(work.count, flops / how.peak, weights * how.weight_bytes / hardware.memory_bandwidth)
+        sheet.ideal(work.count, (flops, weights * how.weight_bytes), (how.peak, hardware.memory_bandwidth))
 
 
 def _attention(sheet: _Sheet, work: LayerWork, place: _Place, load: Load, decode: tuple[Column, Column]) -> None:
@@ -183,7 +208,7 @@ def _attention(sheet: _Sheet, work: LayerWork, place: _Place, load: Load, decode
     sheet.roof("attention", work.count, (decoding, traffic), rate)
     prefilling = prefilling / np.clip(load.spread, 1.0, plan.dp)
     sheet.roof("attention", work.count, (prefilling, np.zeros(())), rate)
-    sheet.ideal(work.count, (decoding + prefilling) / peak, traffic / hardware.memory_bandwidth)
+    sheet.ideal(work.count, (decoding + prefilling, traffic), (peak, hardware.memory_bandwidth))
 
 
 def _experts(sheet: _Sheet, work: LayerWork, how: Arithmetic, place: _Place, size: tuple[Column, int]) -> None:
@@ -205,10 +230,9 @@ def _experts(sheet: _Sheet, work: LayerWork, how: Arithmetic, place: _Place, siz
     traffic = touched * weights * how.weight_bytes * busiest + 8.0 * copies * work.expert_hidden
     sheet.roof("experts", work.count, (flops, traffic), (rate, hardware.memory_bandwidth * constants.bandwidth))
     sheet.ideal(
-        work.count,
-        2.0 * copies * weights / how.peak,
-        touched * weights * how.weight_bytes / hardware.memory_bandwidth,
-    )
+        work.count, (2.0 * copies * weights, touched * weights * how.weight_bytes),
+        (how.peak, hardware.memory_bandwidth),
+    )  # fmt: skip
 
 
 def _rest(sheet: _Sheet, work: LayerWork, place: _Place, size: tuple[Column, Column, int]) -> None:
@@ -221,7 +245,7 @@ def _rest(sheet: _Sheet, work: LayerWork, place: _Place, size: tuple[Column, Col
     sheet.add("elementwise", "memory", work.count * moved / (hardware.memory_bandwidth * constants.bandwidth))
     network, wire = collectives(work, place, rank, hidden)
     sheet.add("network", "network", work.count * network)
-    sheet.least["network"] = sheet.least["network"] + work.count * wire
+    sheet.wires.append(work.count * wire)
 
 
 def _launches(work: LayerWork, how: tuple[Arithmetic, Arithmetic], constants: ServingConstants) -> Column:
@@ -283,4 +307,4 @@ def _head(sheet: _Sheet, arch: Architecture, place: _Place, rows: Column) -> Non
     )
     rate = product_rate(how, constants), hardware.memory_bandwidth * constants.bandwidth
     sheet.roof("head", 1, (flops, traffic), rate)
-    sheet.ideal(1, flops / how.peak, weights * SIXTEEN_BITS / hardware.memory_bandwidth)
+    sheet.ideal(1, (flops, weights * SIXTEEN_BITS), (how.peak, hardware.memory_bandwidth))

@@ -133,6 +133,7 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     trained = 0.0 if lay.software.adapter else 1.0
     again = np.maximum(lay.full, lay.extra_gemm)
     passes = c["quantise"] * (c[SCALING[lay.precision][1]] if lay.precision in SCALING else 1.0)
+    passes = passes * (c["fp4_quantise"] if kind == "fp4" else 1.0)
     quantised = passes * 4.0 / bench.stream if size < 2.0 else 0.0
     model_flops = flops * (2.0 + trained)
     return Work(

@@ -12,9 +12,9 @@ from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory, serving_pools
 from tokenworks.perf import serving_open as perf_open
 from tokenworks.records import Floats
+from tokenworks.simulate import alike, tables
 from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
-from tokenworks.simulate import tables
 from tokenworks.simulate.farm import Prefill
 
 REQUESTS = 1500  # simulated to confirm a design; the same ones for all (seed 0)
@@ -47,7 +47,7 @@ def _together(design: Mapping[str, Any], replica: perf.Replica, lengths: perf.Le
     farm = farm_of(replica, {**design, "replicas": 1}, lengths)
     rate = job["requests_per_second"] / design["replicas"]
     stream = arrivals.poisson(rate, REQUESTS, (job["input"], job["output"]), seed=0)
-    return simulate.summary(simulate.simulate(stream, farm, step_table(replica, farm, lengths)))
+    return simulate.summary(alike.simulate(stream, farm, step_table(replica, farm, lengths)))
 
 
 def _apart(
@@ -57,14 +57,14 @@ def _apart(
     it is Poisson again. A first token waits for its prompt, the transfer, and the decode step under way."""
     job = design["job"]
     rate, early = job["requests_per_second"], design["pools"]["prefill"]["replicas"]
-    first = simulate.simulate(
+    first = alike.simulate(
         arrivals.poisson(rate / early, REQUESTS, (job["input"], 1), seed=0), *prefill_worker(prefill, lengths)
     )
     farm, table = decode_worker(replica, lengths)
     stay = job["output"] * design["predicted"]["tpot_s"]["value"]  # until a worker that starts empty is as full as ever
     own = rate / design["replicas"]
     count = int(min(max(REQUESTS, STAYS * own * stay), REQUESTS_MOST))
-    last = simulate.simulate(arrivals.poisson(own, count, (1, job["output"]), seed=1), farm, table)
+    last = alike.simulate(arrivals.poisson(own, count, (1, job["output"]), seed=1), farm, table)
     one, two = simulate.summary(first), simulate.summary(last)
     kept = last.finished & (last.requests.arrival >= min(WARM * stay, 0.5 * float(last.requests.arrival[-1])))
     tokens = max(job["output"] - 1, 1)

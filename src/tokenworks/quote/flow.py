@@ -28,7 +28,8 @@ Part = simulate.Part
 
 @dataclass(frozen=True)
 class Load:
-    """What arrives: a Poisson rate (per second) with fixed lengths, or the lines of a trace; and what is done with it.
+    """What arrives: a Poisson rate (per second) with fixed lengths, the lines of a trace, or what is drawn from a
+    ServeGen client (`lines`: its rates; `histograms`: its lengths, see traces.servegen); and what is done with it.
     router: see Farm. prefix: replicas keep blocks of prompts. failures: mean s that a replica is up, s of repair.
     scaling: least replicas, requests that each is to have."""
 
@@ -43,6 +44,7 @@ class Load:
     prefix: bool = False
     failures: tuple[float, float] | None = None
     scaling: tuple[int, float] | None = None
+    histograms: Any = None
 
 
 class Flow:
@@ -142,6 +144,8 @@ def replica_of(content: Mapping[str, Any], design: Mapping[str, Any], world: Wor
 
 
 def _requests(load: Load, bad: traces.BadLines) -> Iterator[arrivals.Requests]:
+    if load.histograms is not None:
+        return _drawn(load, bad)
     if load.lines is not None:
         return traces.stream(load.lines, bad)
     if load.rate is None or load.input is None or load.output is None:
@@ -150,6 +154,17 @@ def _requests(load: Load, bad: traces.BadLines) -> Iterator[arrivals.Requests]:
         raise BadRequest("'{value}' is out of range; allowed: {low} to {high}",
                          field="--requests", value=load.requests, low=1, high=REQUESTS_MAX)  # fmt: skip
     return arrivals.poisson_stream(load.rate, load.requests, (load.input, load.output), load.seed, traces.BATCH)
+
+
+def _drawn(load: Load, bad: traces.BadLines) -> Iterator[arrivals.Requests]:
+    """The requests of a ServeGen client, all at once. Raises BadRequest."""
+    if load.lines is None:
+        raise BadRequest("give --trace with the client's rates too", field="--lengths")
+    if not isinstance(load.histograms, Mapping):
+        raise BadRequest("expected histograms of input_tokens and output_tokens", field="--lengths")
+    drawn = traces.servegen(load.lines, load.histograms, load.seed, strict=load.strict)
+    bad.count, bad.kept = drawn.bad_lines, list(drawn.bad)
+    return iter([drawn])
 
 
 def job_of(content: Mapping[str, Any], make: str) -> Job:

@@ -317,6 +317,8 @@ def matched(a: Side, b: Side, most: Floats) -> tuple[Floats, Floats]:
 
     low, high = np.zeros(len(most)), np.floor(np.maximum(most, 0.0) / a.size)
     for _ in range(_DOUBLINGS):  # the most prefill workers that still carry no more than the decode workers left
+        if np.all(low >= high):
+            break
         middle = np.ceil(0.5 * (low + high))
         under = middle * a.rate <= decoders(middle) * b.rate
         low, high = np.where(under, middle, low), np.where(under, high, np.maximum(middle - 1.0, low))

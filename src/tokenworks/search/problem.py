@@ -46,7 +46,7 @@ class Problem:
     @cached_property
     def known(self) -> dict[Hashable, Any]:
         """What has been worked out for the problem and is asked for again: networks by what they are and their parts,
-        calibrations by system. Nothing in it depends on who asked first."""
+        switches, calibrations by system, the most chips. Nothing in it depends on who asked first."""
         return {}
 
 

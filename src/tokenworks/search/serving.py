@@ -136,6 +136,13 @@ def fit(state: State) -> State:
 
 def most_chips(problem: Problem) -> Floats:
     """The most chips of every offer that power, count and the chips' bare price allow."""
+    if "most chips" not in problem.known:
+        problem.known["most chips"] = _most_chips(problem)
+    found: Floats = problem.known["most chips"]
+    return found
+
+
+def _most_chips(problem: Problem) -> Floats:
     limits, most = problem.request.limits, []
     pue = float(shared.local(problem.world, problem.request.where, "pue").value)
     pue *= 1.0 + float(problem.world.constants["storage_power_share"].value)

@@ -134,8 +134,12 @@ class Wiring:
 def switches(problem: Problem, offer: Offer) -> fabric.Parts:
     """The switch and transceiver that carry an offer's traffic out of its scale-up domain."""
     out = scaleout(offer.chip, offer.system) or offer.hardware.scaleup_bandwidth or 1.0
-    w = problem.world
-    return fabric.pick(w.switches, w.optics, w.prices, out, offer.chip.vendor)
+    key = ("switches", out, offer.chip.vendor)
+    if key not in problem.known:
+        w = problem.world
+        problem.known[key] = fabric.pick(w.switches, w.optics, w.prices, out, offer.chip.vendor)
+    found: fabric.Parts = problem.known[key]
+    return found
 
 
 def wiring(

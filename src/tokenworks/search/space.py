@@ -22,11 +22,12 @@ from tokenworks.records import Bools, Designs, Floats, Ints
 from tokenworks.workload.architecture import Architecture, Attention
 
 TENSOR = (1, 2, 4, 8, 16)
-PIPELINE = (1, 2, 3, 4, 6, 8, 12, 16)
-VIRTUAL = (1, 2, 4)
+PIPELINE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # and the divisors of the layers, to PIPELINE_MAX
+PIPELINE_MAX = 64
+VIRTUAL = (1, 2, 3, 4, 6)
 CONTEXT = (1, 2, 4, 8)
 EXPERT = (1, 4, 8, 16, 32, 64)
-MICRO_BATCH = (1, 2)
+MICRO_BATCH = (1, 2, 4, 8)
 RECOMPUTE = (0, 1, 2)
 ZERO = (1, 2, 3)
 OVERSUBSCRIPTION = (1, 2, 4)  # leaf ports down over up
@@ -123,12 +124,22 @@ class Grid:
     cut: Mapping[str, int]
 
 
+def pipelines(depth: int) -> Ints:
+    """The numbers of stages that are tried: those of the list, and those that cut the layers evenly.
+
+    >>> pipelines(105).tolist()
+    [1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 21, 24, 32, 35]
+    """
+    even = {p for p in range(1, PIPELINE_MAX + 1) if depth % p == 0}
+    return np.array(sorted(p for p in even.union(PIPELINE) if p <= depth), np.int64)
+
+
 def _training_axes(shape: TrainingShape) -> dict[str, Ints]:
     """Every axis of the product but the cluster size."""
     routed, depth = experts(shape.architecture), shape.architecture.depth
     axes = {
         "tp": np.array([t for t in TENSOR if t <= shape.domain]),
-        "pp": np.array([p for p in PIPELINE if p <= depth]),
+        "pp": pipelines(depth),
         "vpp": np.array(VIRTUAL),
         "cp": np.array(CONTEXT if shape.sequence >= CONTEXT_FROM else (1,)),
         "ep": np.array([e for e in EXPERT if routed % e == 0] if routed else (1,)),

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from functools import cache
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from tokenworks.deferred import Deferred
+from tokenworks import kernels
 from tokenworks.simulate import columns as at
-from tokenworks.simulate import engine, prefix, structures
 from tokenworks.simulate.columns import Clock, Farmyard
 from tokenworks.simulate.engine import admit, finish, land, offer, plan
 
-_NUMBA, _EXTENDING = Deferred("numba"), Deferred("numba.extending")  # half a second to load
+_MODULES = tuple(
+    f"tokenworks.simulate.{name}" for name in ("bare", "columns", "structures", "prefix", "engine", "loop")
+)
+_SOURCE = """from tokenworks.simulate import engine, loop, prefix, structures
+from tokenworks.simulate.bare import bare, bared, take_in
+
+take_in((structures, prefix, engine, loop))
+run = loop.run
+
+
+def entry(f, c, watch, more):
+    return run(bared(f), c, bare(watch), more)
+"""
 
 
 def look(f: Farmyard, watch: Any, seen: int, due: float, every: float, now: float) -> tuple[int, float, float]:
@@ -27,17 +35,19 @@ def look(f: Farmyard, watch: Any, seen: int, due: float, every: float, now: floa
         if seen == watch.shape[1]:
             seen //= 2
             for k in range(seen):
-                watch[:, k] = watch[:, 2 * k]
+                for j in range(watch.shape[0]):
+                    watch[j, k] = watch[j, 2 * k]
             every *= 2.0
             due = watch[0, seen - 1] + every
             continue
         watch[0, seen] = due
-        watch[1, seen] = np.sum(s.n[at.LENGTH])
-        watch[2, seen] = np.sum(s.n[at.HELD])
-        watch[3, seen] = np.sum(s.n[at.FILLING]) + np.sum(s.n[at.DECODING])
-        watch[4, seen] = 0
-        for r in range(s.t.shape[1]):
-            watch[4, seen] += 1 if at.STARTING <= s.n[at.MODE, r] <= at.DRAINING else 0
+        waiting, held, running, on = 0, 0, 0, 0
+        for r in range(s.n.shape[1]):
+            waiting += s.n[at.LENGTH, r]
+            held += s.n[at.HELD, r]
+            running += s.n[at.FILLING, r] + s.n[at.DECODING, r]
+            on += 1 if at.STARTING <= s.n[at.MODE, r] <= at.DRAINING else 0
+        watch[1, seen], watch[2, seen], watch[3, seen], watch[4, seen] = waiting, held, running, on
         seen += 1
         due += every
     return seen, due, every
@@ -101,24 +111,11 @@ def arrive(f: Farmyard, request: int, turn: int, now: float) -> int:
 
 @cache
 def compiled() -> Any:
-    """The compiled `run`, with all functions that it calls. numba keeps it on disk by the source of one file and by
-    what it closes over: that is the code of those functions, so that a change in any of them compiles anew. The first
-    time on a machine takes half a minute."""
-    called = [
-        (name, function)
-        for module in (structures, prefix, engine, sys.modules[__name__])
-        for name, function in sorted(vars(module).items())
-        if isinstance(function, FunctionType) and function.__module__ == module.__name__
-    ]
-    parts = []
-    for name, function in called:
-        code = function.__code__
-        parts.append((name, code.co_code, code.co_names, [k for k in code.co_consts if isinstance(k, int | float)]))
-        _EXTENDING.register_jitable(function)
-    numbers = [(n, v) for n, v in sorted(vars(at).items()) if isinstance(v, int)]
-    seal = hashlib.sha256(repr((parts, numbers)).encode()).hexdigest()
+    """The compiled `run`, with all functions that it calls: it stays on disk until one of their files changes. The
+    first time on a machine takes a quarter of a minute, later ones as long as loading numba (a third of a second)."""
+    return kernels.exact(_SOURCE, _MODULES)
 
-    def entry(f: Farmyard, c: Clock, watch: Any, more: bool) -> Clock:
-        return run(f, c, watch, more) if len(seal) else c
 
-    return _NUMBA.njit(cache=True, nogil=True)(entry)
+def at_hand() -> bool:
+    """Whether `compiled` need not compile."""
+    return compiled.cache_info().currsize > 0 or kernels.stands(_SOURCE, _MODULES)

@@ -64,7 +64,9 @@ def _appended(w: Work, kept: Any, batch: Requests, row: Any, size: int) -> Work:
         blocks = np.concatenate([blocks, np.asarray(batch.prefixes.names, np.int64)])
     times = np.full((3, len(batch)), np.nan)
     times[at.ARRIVAL] = batch.arrival
-    return Work(np.concatenate([w.t[:, kept], times], axis=1), np.concatenate([old, fresh], axis=1), blocks)
+    times, numbers = np.concatenate([w.t[:, kept], times], axis=1), np.concatenate([old, fresh], axis=1)
+    # row after row, as compiled code reads them
+    return Work(np.ascontiguousarray(times), np.ascontiguousarray(numbers), blocks)
 
 
 def _gathered(w: Work, kept: Any) -> tuple[Any, Any]:

@@ -43,7 +43,8 @@ __all__ = [
 ]  # fmt: skip
 WATCHED = 128  # times at which the queue and the cache are looked at; at least half of them are there
 FAILURES_MAX = 100_000  # of one simulation
-FEW = 20_000  # requests up to which the plain function is hardly slower than loading the compiled one
+FEW = 1_000  # requests up to which the plain function is hardly slower than loading the compiled one
+MANY = 50_000  # requests from which it pays to compile: the plain function takes a quarter of a minute for twice these
 
 
 class Machines(NamedTuple):
@@ -139,7 +140,8 @@ def stream(batches: Iterable[Requests], farm: Farm, step: StepTable) -> Iterator
         asked = asked.refill(kept, batch, seen)
         seen += len(batch)
         yard, names = refill(yard, names, batch)
-        run = loop.compiled() if more or len(batch) > FEW else loop.run
+        fast = more or len(batch) > MANY or (len(batch) > FEW and loop.at_hand())
+        run = loop.compiled() if fast else loop.run
         clock = _on(run, yard, clock._replace(upcoming=len(kept)), watch, True)
         pending = int(np.sum(yard.s.n[[at.LENGTH, at.FILLING]]) + yard.s.counts[at.FLYING])
         if not more:

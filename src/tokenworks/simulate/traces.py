@@ -198,7 +198,10 @@ def servegen(rates: Iterable[str], lengths: Mapping[str, Any], seed: int, *, str
     random = np.random.Generator(np.random.PCG64(seed))
     bad = BadLines(strict)
     windows = _windows(rates, bad)
-    tables = sorted((float(k), _histograms(v)) for k, v in lengths.items())
+    try:
+        tables = sorted(((float(k), _histograms(v)) for k, v in lengths.items()), key=itemgetter(0))
+    except (TypeError, ValueError) as error:
+        raise BadRequest("expected histograms by the second in which their window starts", field="lengths") from error
     if not tables or len(windows) < 2:
         raise BadRequest("holds no request that can be read", field="trace")
     found: list[Requests] = []

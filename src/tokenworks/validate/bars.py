@@ -66,8 +66,8 @@ def quantile(values: Floats, weight: Floats, q: float) -> float:
     return float(values[order][min(int(np.searchsorted(share, tail - 1e-12)), len(values) - 1)])
 
 
-def classes(found: Sequence[Residual]) -> Mapping[str, Mapping[str, float | int]]:
-    """Class name -> {runs, groups, low, high} for every chain of labels with at least LEAST groups.
+def classes(found: Sequence[Residual], least: float = LEAST) -> Mapping[str, Mapping[str, float | int]]:
+    """Class name -> {runs, groups, low, high} for every chain of labels with at least `least` groups.
 
     low, high: factors on the predicted value.
     """
@@ -78,7 +78,7 @@ def classes(found: Sequence[Residual]) -> Mapping[str, Mapping[str, float | int]
     made: dict[str, Mapping[str, float | int]] = {}
     for labels, inside in sorted(members.items()):
         groups = len({r.group for r in inside})
-        if groups < LEAST and len(labels) > 1:
+        if groups < least and len(labels) > 1:
             continue
         ratio, weight = np.array([r.ratio for r in inside], dtype=float), weights(inside)
         low, high = _ends(ratio, weight, {UNSEEN, NO_SOFTWARE}.isdisjoint(labels))
@@ -101,14 +101,16 @@ def _ends(ratio: Floats, weight: Floats, known: bool) -> tuple[float, float]:
 
 
 def cross_checked(found: Sequence[Residual], parts: int = 5) -> Mapping[str, Held]:
-    """Whether the intervals hold: each part of the groups is judged by intervals made from the others.
+    """Whether the intervals hold: each part of the groups is judged by intervals made from the others. A class speaks
+    for itself there where it would with all groups (its least number shrinks with them): else the runs of a small
+    class would be judged by the wider class that they are not answered by.
 
     Returns "all" and every class that judged something -> how it held.
     """
     place = {g: i % parts for i, g in enumerate(sorted({r.group for r in found}))}
     inside: dict[str, list[tuple[bool, float, str]]] = defaultdict(list)
     for k in range(parts):
-        made = classes([r for r in found if place[r.group] != k])
+        made = classes([r for r in found if place[r.group] != k], LEAST * (parts - 1) / parts)
         held = [r for r in found if place[r.group] == k]
         for r, weight in zip(held, weights(held), strict=True):
             judge = bar(made, r.labels)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tokenworks import catalog, cost
-from tokenworks.app.kernels import compiler
 from tokenworks.catalog import Catalog
 from tokenworks.errors import Defect
+from tokenworks.kernels import compiler
 from tokenworks.quote.request import read_request
 from tokenworks.quote.story import problems, resolved
 from tokenworks.search import Found, fused, nest, search, shared, training

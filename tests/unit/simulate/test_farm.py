@@ -235,3 +235,34 @@ def test_a_summary_counts_tokens_that_were_reused() -> None:
     answer = summary(simulate(load, Farm(1, Engine(1, 100, 100, prefix=True)), second))
     assert answer["counts"]["prompt_tokens_reused"] == 8
     assert answer["partial"] is False
+
+
+# ------------------------------------------------------------------------------------------- compiled
+
+
+def test_compiled_gives_the_bytes_of_the_plain_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part of the scheduler at once: preemption, prefixes, routers, separate pools, failures, scaling."""
+    random = np.random.default_rng(7)
+    times, given, made = np.sort(random.uniform(0, 60, 400)), random.integers(5, 60, 400), random.integers(1, 12, 400)
+    rows = [(float(t), int(p), int(o)) for t, p, o in zip(times, given, made, strict=True)]
+    names = [[int(random.integers(0, 4)) * 100 + k for k in range(p // 4)] for _, p, _ in rows]
+    load = drawn(rows, names)
+    step = tabulate(lambda b, c, p: 0.01 + 0.001 * b + 1e-6 * c + 1e-4 * p, 8, 128, 64)
+    pool = Prefill(2, Engine(3, 200, 64, prefix=True), step, latency=0.3, per_token=0.01)
+    for farm in (
+        Farm(1, Engine(8, 90, 64, paged=True)),
+        Farm(3, Engine(4, 150, 64, paged=True, prefix=True), "prefix", failures=exponential_failures(30.0, 5.0, 1)),
+        Farm(2, Engine(4, 150, 64, prefill_first=True), "round_robin", prefill=pool),
+        Farm(3, Engine(2, 150, 64, prefix=True), "shared", scaling=Scaling(1, 3.0, 5.0, 2.0, 6.0)),
+    ):
+        plain = simulate(load, farm, step).part
+        with monkeypatch.context() as patch:
+            patch.setattr(serving, "MANY", 0)
+            fast = simulate(load, farm, step).part
+        for name in ("number", "arrival", "first", "done", "replica"):
+            assert getattr(plain, name).tobytes() == getattr(fast, name).tobytes()
+        one, two = plain.machines, fast.machines
+        assert (one.counts, one.area, one.end, one.pending) == (two.counts, two.area, two.end, two.pending)
+        assert all(
+            a.tobytes() == b.tobytes() for a, b in ((one.busy, two.busy), (one.on, two.on), (one.watch, two.watch))
+        )

@@ -14,6 +14,9 @@ interface Pair extends Row { figures: Record<string, { a: number | null; b: numb
 interface Answer { a: { best: Record<string, string | null> }; b: { best: Record<string, string | null> }; gained: Moved[]; lost: Moved[]; changed: Pair[] }
 const FIGURES: [string, string, Kind][] = [["total_usd", "Total cost", "money"], ["time_s", "Time", "seconds"], ["chips", "Chips", "count"], ["power_w", "Power", "watts"]];
 
+/** Why a system without a verdict is not in the answer of a world. */
+const WITHOUT: Record<string, string> = { unmet: "no design meets the request", apart: "a price or a fact is unknown" };
+
 /** The same question in two worlds, side by side. */
 export default function WhatIf({ request, state, quote }: { request: RequestFile; state: State; quote: Quote | null }) {
   const { t, lang } = useWords();
@@ -63,7 +66,7 @@ export default function WhatIf({ request, state, quote }: { request: RequestFile
 
 function Sides({ found }: { found: Answer }) {
   const { t } = useWords();
-  const mark = (v: Verdict) => (v.licence ? <Law verdict={v.licence} standing={v.standing === "barred" ? "policy_of_denial" : null} /> : <span className="soft">{t("not shown")}</span>);
+  const mark = (v: Verdict) => (v.licence ? <Law verdict={v.licence} standing={v.standing === "barred" ? "policy_of_denial" : null} /> : <span className="soft">{t(WITHOUT[v.standing] ?? "none")}</span>);
   const moved = (rows: Moved[], caption: string, here: "A" | "B") => rows.length ? (
     <Table caption={caption} rows={rows} id={(r) => r.make + r.system} columns={[
       { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },

@@ -243,6 +243,7 @@ QUESTIONS: Mapping[str, Callable[[Asked], Mapping[str, Any] | bytes]] = {
     "validation-anew": ask_validation_anew,
     "messages": ask_messages,
     "whatif": asks_whatif.ask_whatif,
+    "market": asks_whatif.ask_market,
     "scenarios": asks_whatif.ask_scenarios,
     "why-not": asks_whatif.ask_why_not,
     "without-rules": asks_whatif.ask_without_rules,

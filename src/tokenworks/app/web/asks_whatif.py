@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tokenworks import scenario
+from tokenworks import catalog, scenario
 from tokenworks.app.web.reading import refuse_files
 from tokenworks.errors import BadRequest
+from tokenworks.market import compare as compare_markets
+from tokenworks.market import read as read_demand
+from tokenworks.market.demand import BuyerGroup
 from tokenworks.quote import compare, read_request
 from tokenworks.quote.whynot import why_not, without_rules
 from tokenworks.records import Request, World
@@ -16,7 +19,7 @@ from tokenworks.scenario import Scenario
 if TYPE_CHECKING:
     from tokenworks.app.web.asks import Asked
 
-SCENARIOS_MAX = 10
+SCENARIOS_MAX, BUYERS_MAX, DRAWS_MAX = 10, 50, 10_000
 
 
 def _request(asked: Asked) -> tuple[Request, World]:
@@ -34,6 +37,31 @@ def ask_whatif(asked: Asked) -> Mapping[str, Any]:
     if not chains[1]:
         raise BadRequest("needs a request and at least one --scenario", field="scenarios")
     return compare(request, world, *chains)
+
+
+def ask_market(asked: Asked) -> Mapping[str, Any]:
+    """Many buyers in two worlds. Demand: the name of a shipped one, or a document of the user's own."""
+    asked.given.only("demand", "scenarios", "against", "draws")
+    draws = asked.given.whole("draws", DRAWS_MAX, 1, DRAWS_MAX)
+    wanted = asked.given.all.get("demand")
+    document, name = (catalog.shipped_demand(wanted), wanted) if isinstance(wanted, str) else (wanted, "demand")
+    if isinstance(document, Mapping) and isinstance(document.get("buyers"), list):
+        for buyer in document["buyers"]:
+            refuse_files(buyer.get("request") if isinstance(buyer, Mapping) else None)
+    elif not isinstance(document, Mapping):
+        raise BadRequest("expected the field '{name}' at the top", field="demand", name="buyers")
+    demand = read_demand(document, name)
+    if len(demand.buyers) > BUYERS_MAX:
+        raise BadRequest("holds {n} elements; at most {most} are read",
+                         field="demand.buyers", n=len(demand.buyers), most=BUYERS_MAX)  # fmt: skip
+    worlds = {day: asked.world(day) for day in {b.request.when for b in demand.buyers}}
+
+    def on_day(group: BuyerGroup) -> World:
+        return worlds[group.request.when]
+
+    known = asked.world()
+    one, other = (_chain(asked.given.all.get(side, []), known, side) for side in ("against", "scenarios"))
+    return compare_markets(demand, on_day, (one, other), asked.progress, draws)
 
 
 def _chain(wanted: Any, world: World, field: str) -> list[Scenario]:

@@ -20,9 +20,9 @@ from tokenworks.errors import TokenworksError
 from tokenworks.language import text
 from tokenworks.version import VERSION
 
-LONG = frozenset({"validation-anew", "law-grid", "law-diff", "catalog-check", "whatif", "without-rules"})
+LONG = frozenset({"validation-anew", "law-grid", "law-diff", "catalog-check", "whatif", "market", "without-rules"})
 # answers that depend on nothing but the question and the catalog, in no language, are kept
-KEPT = frozenset({"quote", "validation-anew", "law-grid", "law-diff", "whatif", "why-not", "without-rules"})
+KEPT = frozenset({"quote", "validation-anew", "law-grid", "law-diff", "whatif", "market", "why-not", "without-rules"})
 log = logging.getLogger("tokenworks.web")
 
 
