@@ -150,6 +150,11 @@ def _states(local: Local, layout: Layout, constants: TrainingConstants) -> Mappi
     }
 
 
+def resting(local: Local, layout: Layout, constants: TrainingConstants) -> Column:
+    """Bytes per chip of weights, gradients and optimizer: what a job holds between two steps, whatever a step keeps."""
+    return sum(_states(local, layout, constants).values())
+
+
 def training_memory(
     arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants
 ) -> Mapping[str, Column]:
@@ -170,7 +175,7 @@ def memory_parts(
     flight = np.maximum(np.minimum(layout.micro_batches, layout.pp), 1.0)
     last = kept / flight + np.maximum(logits(arch, layout, constants), rebuilt)
     parts["activations"] = np.maximum(kept + rebuilt, last) + gathered_sequence(arch, layout)
-    parts["kv"] = 0.0 * parts["activations"]
+    parts["kv"] = 0.0 * local.dense
     depth = float(arch.depth)
     one = (local.dense + local.expert) * layout.pp / depth
     ahead = 1.0 if constants.framework.get("xla") else 2.0  # layers gathered at once
@@ -180,7 +185,7 @@ def memory_parts(
         * constants.framework.get("base", 1.0)
         * np.minimum(hardware.memory / constants["base_full_from"], 1.0)
     )
-    parts["other"] = gathered + base + 0.0 * parts["activations"]
+    parts["other"] = gathered + base
     return parts
 
 

@@ -120,6 +120,7 @@ class ServingConstants:
     ranks_wait: Column
     open_fixed: Column
     dp_wait: Column
+    drain: Column
     speculative: Column
     memory_share: Column
     reserve: Column

@@ -201,6 +201,7 @@ KEPT = ("tp", "cp", "micro_batch", "recompute")
 KEPT_OPEN = KEPT[:-1]  # with recomputation as an axis of its own
 LAYERS_OPEN = LAYERS[:-1]  # with the network as an axis of its own
 LOCAL = ("tp", "pp", "ep")
+RESTING = ("tp", "pp", "cp", "ep", "dp", "zero")
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,13 @@ class Block:
             total += part
         return total
 
+    def resting(self) -> Floats:
+        """Bytes of a chip between two steps, per row: no row needs less."""
+        heads, inverse = alike(self.designs, RESTING)
+        some = replace(self, designs=self.designs.take(heads))
+        least = perf_memory.resting(some.local(), some.layout(), self.constants)
+        return np.asarray(least, np.float64)[inverse]
+
     def memory_by(self, ways: tuple[int, ...]) -> Floats:
         """Peak bytes of a chip, per row and way of recomputing."""
         arch, c = self.problem.architecture, self.constants
@@ -255,9 +263,8 @@ class Block:
         local = Local(*(column[:, None] for column in self.local()))
         h = hardware(self.offer, self.precision)
         parts = perf_memory.memory_parts(arch, h, spread(self.layout(), recompute=axis), c, kept, local)
-        total: Floats = np.zeros((len(self.designs), len(ways)))
-        for part in parts.values():
-            total += part
+        fixed = sum(part for name, part in parts.items() if name != "activations")  # the same however it is recomputed
+        total: Floats = fixed + parts["activations"]
         return total
 
     def micro_by(self, overs: tuple[int, ...]) -> tuple[perf.MicroTime, Ints]:
@@ -317,14 +324,20 @@ def _fit_least(state: State) -> State:
     fits keep the least. Work done twice never makes a step shorter, and the bill is the same, so what goes is beaten
     or equalled in every criterion by what stays."""
     d, ways = state.designs, space.recomputes(state.problem.fixed)
-    needed, usable = np.zeros((len(d), len(ways))), np.zeros(len(d))
+    usable, light = np.zeros(len(d)), np.zeros(len(d), np.bool_)
     for rows, block in _blocks(state):
-        needed[rows] = block.memory_by(ways)
         usable[rows] = block.usable
+        light[rows] = block.resting() <= block.usable
+    total = len(d) * len(ways)
+    if light.any():  # the others fit in no way
+        d, usable = d.take(light), usable[light]
+    needed = np.zeros((len(d), len(ways)))
+    for rows, block in _blocks(replace(state, designs=d)):
+        needed[rows] = block.memory_by(ways)
     fits = needed / usable[:, None] <= 1.0
     kept, least = fits.any(axis=1), fits.argmax(axis=1)
     state = replace(state, copies=state.copies // len(ways))
-    state = state.count(shared.MEMORY, int(fits.size - np.count_nonzero(fits)))
+    state = state.count(shared.MEMORY, int(total - np.count_nonzero(fits)))
     state = state.bound(RECOMPUTES, int(np.count_nonzero(fits) - np.count_nonzero(kept)))
     if not kept.any():
         state = replace(state, binding=(shared.MEMORY, "memory"))

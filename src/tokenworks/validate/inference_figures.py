@@ -187,7 +187,13 @@ def _concurrency(group: Group) -> Figures:
     load = np.maximum(group.value / group.copies, 1.0)
     state = at_concurrency(group.pools.decode, group.lengths, load, batch_max=group.batch_max)
     busy = np.minimum(group.copies, group.value)  # copies without a request stand idle
-    return _steady(group, state, state.tokens * busy / group.chips)
+    return _steady(group, state, state.tokens * busy / group.chips * _kept_full(group, group.value))
+
+
+def _kept_full(group: Group, load: Column) -> Column:
+    """Share of its load that a benchmark's client keeps up over the whole run: the last round ends with fewer and
+    fewer requests in flight, and the tokens are divided by the whole time. One request at a time has no such end."""
+    return 1.0 / (1.0 + group.pools.decode.constants.drain * (1.0 - 1.0 / np.maximum(load, 1.0)))
 
 
 def _rate(group: Group) -> Figures:
@@ -250,7 +256,7 @@ def _pools(group: Group) -> Figures:
     full = group.pools.decode_workers * held
     load = np.maximum(np.where(np.isnan(group.value), full, group.value), 1.0)
     state = disaggregated(group.pools, group.lengths, load, batch_max=group.batch_max)
-    return _steady(group, state, state.tokens / group.chips)
+    return _steady(group, state, state.tokens / group.chips * _kept_full(group, load))
 
 
 MODES: Mapping[str, Callable[[Group], Figures]] = {
