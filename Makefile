@@ -15,6 +15,7 @@ $(STAMP): requirements.txt pyproject.toml
 	  apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -q src  # a first command need not compile, wherever Python may not keep what it compiled
 	@touch $(STAMP)
 
 quote: setup

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenworks import catalog, deliver, files
-from tokenworks.app import heavy
+from tokenworks.app import forked, heavy
 from tokenworks.app.options import Options, progress
 from tokenworks.quote import inline_models, read_request
 from tokenworks.quote import quote as make_quote
@@ -33,7 +33,7 @@ def answer(asked: Asked, opts: Options) -> tuple[str, int]:
     if asked.free:
         changed = {"schema": "tokenworks/without-rules/1", "jobs": without_rules(request, world)}
         return opts.said(changed, lambda say: deliver.without_rules(changed, say)), 0
-    made = make_quote(request, world, asked.exhaustive, heavy.scorer() if asked.exhaustive else None)
+    made = make_quote(request, world, asked.exhaustive, heavy.scorer() if asked.exhaustive else forked.scorer())
     if asked.output is not None:
         found = architectures(made.content, world)
         for written in deliver.write(made.content, Path(asked.output), opts.say, found, heavy.pdf_pages()):

@@ -60,7 +60,7 @@ def answered(
     request: Request, world: World, exhaustive: bool = False, score: Scorer | None = None
 ) -> tuple[Quote, Sequence[tuple[Problem, Found]]]:
     """Answer a request in a world, with what each job's search found. exhaustive: the search's bounds are off; the
-    answer is the same. score: how an exhaustive search scores a block in one go (search/fused.py), or None.
+    answer is the same. score: how the search goes over its blocks (search/run.py), or None.
 
     Raises UnknownFact for a model, chip or country that the catalog lacks at the date, BadRequest for a date
     before the first rule. "Nothing feasible" is an answer: `infeasible` names the limit and the nearest change.

@@ -21,9 +21,10 @@ Blocks = Callable[[Problem, bool], Iterable[Callable[[], State]]]
 
 class Scorer(NamedTuple):
     """blocks: the blocks of an exhaustive training search with everything scored in one go (search/fused.py): what is
-    left of them goes through the passes. each: maps the passes over the blocks, in order: `map`, or side by side."""
+    left of them goes through the passes; None: the search makes its own. each: maps the passes over the blocks, in
+    order: `map`, or side by side."""
 
-    blocks: Callable[[Problem], Iterable[Callable[[], State]]]
+    blocks: Callable[[Problem], Iterable[Callable[[], State]]] | None
     each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
 
 
@@ -82,18 +83,19 @@ def search(
     """Run one job's passes, block by block, in order. "Nothing feasible" is an answer: see Found.emptied_by.
 
     exhaustive: no bound cuts anything, and everything is computed for every design of the space that divides.
-    screen: the pass that stands for the law. score: how an exhaustive training search works in one go, or None.
+    screen: the pass that stands for the law. score: how blocks are gone over and, in an exhaustive training search,
+    scored in one go; None: one after the other, by the passes.
     """
     make, every = PASSES[type(problem.job)]
     passes = tuple(screen if step is shared.screen else step for step in every)
     if screen is not shared.screen:  # what stands for the law judges what is sized
         passes = tuple(step for step in passes if step is not shared.screen_least)
-    each: Callable[..., Iterable[tuple[State, int]]] = map
+    each: Callable[..., Iterable[tuple[State, int]]] = map if score is None else score.each
     blocks = make(problem, exhaustive)
     if exhaustive and isinstance(problem.job, Train):  # first of all, what is no network is no design
         passes = (shared.wire, *(step for step in passes if step is not shared.wire))
-        if score is not None:
-            blocks, each = score.blocks(problem), score.each
+        if score is not None and score.blocks is not None:
+            blocks = score.blocks(problem)
     last, done, binding = -1, [], ("", "")
     for state, here in each(partial(_run, passes), blocks):
         if here > last or not binding[0]:

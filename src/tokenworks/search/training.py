@@ -15,7 +15,7 @@ from tokenworks.perf.goodput import goodput, reliability
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.perf.training_network import Local, local_parameters
-from tokenworks.records import Designs, Floats, Hardware, Ints, Train
+from tokenworks.records import Bools, Designs, Floats, Hardware, Ints, Train
 from tokenworks.search import shared, software, space
 from tokenworks.search.bounds import NEAR, RECOMPUTES, SLOWER
 from tokenworks.search.factor import alike, gather
@@ -329,22 +329,27 @@ def _fit_least(state: State) -> State:
         usable[rows] = block.usable
         light[rows] = block.resting() <= block.usable
     total = len(d) * len(ways)
-    if light.any():  # the others fit in no way
-        d, usable = d.take(light), usable[light]
-    needed = np.zeros((len(d), len(ways)))
-    for rows, block in _blocks(replace(state, designs=d)):
-        needed[rows] = block.memory_by(ways)
-    fits = needed / usable[:, None] <= 1.0
+    needed, d = _needed(state, light, ways), d.take(light)  # the others fit in no way
+    fits = needed / usable[light, None] <= 1.0
     kept, least = fits.any(axis=1), fits.argmax(axis=1)
+    if not kept.any():
+        every = _needed(state, np.ones_like(light), ways) / usable[:, None]
+        state = replace(state, binding=(shared.MEMORY, "memory")).with_nearest("memory", float(np.min(every)))
     state = replace(state, copies=state.copies // len(ways))
     state = state.count(shared.MEMORY, int(total - np.count_nonzero(fits)))
     state = state.bound(RECOMPUTES, int(np.count_nonzero(fits) - np.count_nonzero(kept)))
-    if not kept.any():
-        state = replace(state, binding=(shared.MEMORY, "memory"))
-        state = state.with_nearest("memory", float(np.min(needed / usable[:, None])))
     at = np.flatnonzero(kept)
     chosen = {"recompute": np.array(ways, np.int64)[least[at]], "memory_needed": needed[at, least[at]]}
-    return replace(state, designs=d.take(at).with_(**chosen, memory_usable=usable[at]))
+    return replace(state, designs=d.take(at).with_(**chosen, memory_usable=usable[light][at]))
+
+
+def _needed(state: State, rows: Bools, ways: tuple[int, ...]) -> Floats:
+    """Peak bytes of a chip, per marked row and way of recomputing."""
+    d = state.designs.take(rows)
+    needed = np.zeros((len(d), len(ways)))
+    for at, block in _blocks(replace(state, designs=d)):
+        needed[at] = block.memory_by(ways)
+    return needed
 
 
 def hopeful(state: State) -> State:
