@@ -150,11 +150,6 @@ def _states(local: Local, layout: Layout, constants: TrainingConstants) -> Mappi
     }
 
 
-def resting(local: Local, layout: Layout, constants: TrainingConstants) -> Column:
-    """Bytes per chip of weights, gradients and optimizer: what a job holds between two steps, whatever a step keeps."""
-    return sum(_states(local, layout, constants).values())
-
-
 def training_memory(
     arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants
 ) -> Mapping[str, Column]:

@@ -15,7 +15,7 @@ from tokenworks.perf.goodput import goodput, reliability
 from tokenworks.perf.layout import Layout
 from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.perf.training_network import Local, local_parameters
-from tokenworks.records import Bools, Designs, Floats, Hardware, Ints, Train
+from tokenworks.records import Designs, Floats, Hardware, Ints, Train
 from tokenworks.search import shared, software, space
 from tokenworks.search.bounds import NEAR, RECOMPUTES, SLOWER
 from tokenworks.search.factor import alike, gather
@@ -201,7 +201,6 @@ KEPT = ("tp", "cp", "micro_batch", "recompute")
 KEPT_OPEN = KEPT[:-1]  # with recomputation as an axis of its own
 LAYERS_OPEN = LAYERS[:-1]  # with the network as an axis of its own
 LOCAL = ("tp", "pp", "ep")
-RESTING = ("tp", "pp", "cp", "ep", "dp", "zero")
 
 
 @dataclass(frozen=True)
@@ -244,13 +243,6 @@ class Block:
         for part in parts.values():
             total += part
         return total
-
-    def resting(self) -> Floats:
-        """Bytes of a chip between two steps, per row: no row needs less."""
-        heads, inverse = alike(self.designs, RESTING)
-        some = replace(self, designs=self.designs.take(heads))
-        least = perf_memory.resting(some.local(), some.layout(), self.constants)
-        return np.asarray(least, np.float64)[inverse]
 
     def memory_by(self, ways: tuple[int, ...]) -> Floats:
         """Peak bytes of a chip, per row and way of recomputing."""
@@ -324,32 +316,21 @@ def _fit_least(state: State) -> State:
     fits keep the least. Work done twice never makes a step shorter, and the bill is the same, so what goes is beaten
     or equalled in every criterion by what stays."""
     d, ways = state.designs, space.recomputes(state.problem.fixed)
-    usable, light = np.zeros(len(d)), np.zeros(len(d), np.bool_)
+    needed, usable = np.zeros((len(d), len(ways))), np.zeros(len(d))
     for rows, block in _blocks(state):
+        needed[rows] = block.memory_by(ways)
         usable[rows] = block.usable
-        light[rows] = block.resting() <= block.usable
-    total = len(d) * len(ways)
-    needed, d = _needed(state, light, ways), d.take(light)  # the others fit in no way
-    fits = needed / usable[light, None] <= 1.0
+    fits = needed / usable[:, None] <= 1.0
     kept, least = fits.any(axis=1), fits.argmax(axis=1)
-    if not kept.any():
-        every = _needed(state, np.ones_like(light), ways) / usable[:, None]
-        state = replace(state, binding=(shared.MEMORY, "memory")).with_nearest("memory", float(np.min(every)))
     state = replace(state, copies=state.copies // len(ways))
-    state = state.count(shared.MEMORY, int(total - np.count_nonzero(fits)))
+    state = state.count(shared.MEMORY, int(fits.size - np.count_nonzero(fits)))
     state = state.bound(RECOMPUTES, int(np.count_nonzero(fits) - np.count_nonzero(kept)))
+    if not kept.any():
+        state = replace(state, binding=(shared.MEMORY, "memory"))
+        state = state.with_nearest("memory", float(np.min(needed / usable[:, None])))
     at = np.flatnonzero(kept)
     chosen = {"recompute": np.array(ways, np.int64)[least[at]], "memory_needed": needed[at, least[at]]}
-    return replace(state, designs=d.take(at).with_(**chosen, memory_usable=usable[light][at]))
-
-
-def _needed(state: State, rows: Bools, ways: tuple[int, ...]) -> Floats:
-    """Peak bytes of a chip, per marked row and way of recomputing."""
-    d = state.designs.take(rows)
-    needed = np.zeros((len(d), len(ways)))
-    for at, block in _blocks(replace(state, designs=d)):
-        needed[at] = block.memory_by(ways)
-    return needed
+    return replace(state, designs=d.take(at).with_(**chosen, memory_usable=usable[at]))
 
 
 def hopeful(state: State) -> State:
