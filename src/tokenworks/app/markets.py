@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,10 +11,8 @@ import click
 from tokenworks import catalog, deliver, files
 from tokenworks.app.options import Options, in_range, interactive, progress, with_options
 from tokenworks.app.scenarios import against, chain, stacked
-from tokenworks.market import compare
+from tokenworks.market import by_day, compare
 from tokenworks.market import read as read_demand
-from tokenworks.market.demand import BuyerGroup
-from tokenworks.records import World
 
 NOBODY = 3
 DRAWS_MAX = 100_000
@@ -37,15 +36,10 @@ def market(
     document = catalog.shipped_demand(requests) if named else files.load(Path(requests))
     demand = read_demand(document, Path(requests).stem)
     facts = catalog.load(opts.catalog)
-    worlds = {day: catalog.world(facts, day) for day in {b.request.when for b in demand.buyers}}
-
-    def on_day(group: BuyerGroup) -> World:
-        return worlds[group.request.when]
-
     known = catalog.world(facts, dt.date.max)
     chains = [chain(known, each) for each in (others, names)]
     say = progress if interactive() else (lambda sentence: None)
-    answer = compare(demand, on_day, (chains[0], chains[1]), say, draws)
+    answer = compare(demand, by_day(demand, partial(catalog.world, facts)), (chains[0], chains[1]), say, draws)
     if output is not None:
         files.write(Path(output), files.dump_json(answer).encode())
     opts.answer(answer, lambda translate: deliver.market(answer, translate))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.quote import read_request
-from tokenworks.records import Request
+from tokenworks.records import Request, World
 
 TOP = frozenset({"title", "title_zh", "source", "assumed", "buyers"})
 FIELDS = frozenset({"name", "name_zh", "copies", "request", "source", "assumed"})
@@ -68,6 +69,12 @@ def read(document: Any, name: str) -> Demand:
         buyers,
         str(document.get("title_zh", "")),
     )
+
+
+def by_day(demand: Demand, world: Callable[[dt.date], World]) -> Callable[[BuyerGroup], World]:
+    """The world of each buyer's day, one world a day. world: the facts as they stood on a day."""
+    worlds = {day: world(day) for day in {b.request.when for b in demand.buyers}}
+    return lambda group: worlds[group.request.when]
 
 
 def _buyer(row: Any, where: str, index: int) -> BuyerGroup:

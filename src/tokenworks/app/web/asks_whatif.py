@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tokenworks import catalog, scenario
 from tokenworks.app.web.reading import refuse_files
 from tokenworks.errors import BadRequest
+from tokenworks.market import by_day
 from tokenworks.market import compare as compare_markets
 from tokenworks.market import read as read_demand
-from tokenworks.market.demand import BuyerGroup
 from tokenworks.quote import compare, read_request
 from tokenworks.quote.whynot import why_not, without_rules
 from tokenworks.records import Request, World
@@ -54,14 +54,9 @@ def ask_market(asked: Asked) -> Mapping[str, Any]:
     if len(demand.buyers) > BUYERS_MAX:
         raise BadRequest("holds {n} elements; at most {most} are read",
                          field="demand.buyers", n=len(demand.buyers), most=BUYERS_MAX)  # fmt: skip
-    worlds = {day: asked.world(day) for day in {b.request.when for b in demand.buyers}}
-
-    def on_day(group: BuyerGroup) -> World:
-        return worlds[group.request.when]
-
     known = asked.world()
     one, other = (_chain(asked.given.all.get(side, []), known, side) for side in ("against", "scenarios"))
-    return compare_markets(demand, on_day, (one, other), asked.progress, draws)
+    return compare_markets(demand, by_day(demand, asked.world), (one, other), asked.progress, draws)
 
 
 def _chain(wanted: Any, world: World, field: str) -> list[Scenario]:
