@@ -139,7 +139,7 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     return Work(
         gemm=forward * (1.0 + again) + back_in + trained * back_weight,
         attention=0.0,
-        elementwise=quantised * (moved_in * (1.0 + again) + moved_out),
+        elementwise=quantised * ((0.0 if matrix.follows else moved_in * (1.0 + again)) + moved_out),
         permute=0.0,
         flops_low=model_flops if size < 2.0 else 0.0,
         flops_full=0.0 if size < 2.0 else model_flops,
@@ -196,6 +196,25 @@ def attention_widths(attention: Attention) -> tuple[float, float]:
     )
 
 
+def rotary_bytes(attention: Attention) -> float:
+    """Bytes per token between the projections and the attention core: queries and keys read, turned and laid out
+    (6 an element), values and output once (2). Of latent attention only the rotary part of a query is turned; keys
+    and values are split out of one projection and written where the core reads them (Megatron-Core's fused
+    MLA kernels).
+
+    >>> rotary_bytes(Attention("full", 8, 2, 64, 64))
+    5120.0
+    >>> rotary_bytes(Attention("mla", 2, 2, 3, 2, kv_lora_rank=4, rope_head_dim=1))
+    52.0
+    """
+    a = attention
+    if a.kind == "mla":
+        split = a.head_dim - a.rope_head_dim + a.v_head_dim
+        return a.heads * (4.0 * a.rope_head_dim + 2.0 * (split + a.head_dim + a.v_head_dim) + 2.0 * a.v_head_dim)
+    qk, vo = attention_widths(a)
+    return 6.0 * qk + 2.0 * vo
+
+
 def ffn_bytes(ffn: FeedForward, layout: Layout) -> Column:
     """Bytes per micro-batch that the activation function moves: (2 reads, 1 write, or 1 and 1) of bf16."""
     passes = 6.0 if ffn.gated else 4.0
@@ -231,8 +250,7 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1
     moved = residual_bytes(streams) * halves * bench.shared_tokens * hidden
     permuted: Column = 0.0
     if layer.attention is not None:
-        qk, vo = attention_widths(layer.attention)
-        moved = moved + lay.tokens * (6.0 * qk + 2.0 * vo) / lay.tp
+        moved = moved + lay.tokens * rotary_bytes(layer.attention) / lay.tp
     if layer.ffn is not None:
         moved = moved + ffn_bytes(layer.ffn, lay)
         if layer.ffn.experts:
