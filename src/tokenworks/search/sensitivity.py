@@ -31,12 +31,12 @@ def turns(state: State, found: Levers, winner: int) -> list[Turn]:
     """
     d = found.designs
     same = (d["standing"] == d["standing"][winner]) & np.isfinite(d["total"])
-    base = np.ones((1, len(found.levers)))
+    settings = np.ones((1 + len(found.levers), len(found.levers)))  # as they are, then each lever doubled
+    settings[1:][np.diag_indices(len(found.levers))] = 2.0
+    costed = criteria(state, found, settings)
     turned: list[Turn] = []
     for k, lever in enumerate(found.levers):
-        other = base.copy()
-        other[0, k] = 2.0
-        lines = [criteria(state, found, f) for f in (base, other)]
+        lines = [{name: c[[row]] if len(c) > 1 else c for name, c in costed.items()} for row in (0, 1 + k)]
         if np.allclose(lines[0]["total"], lines[1]["total"], rtol=1e-12, equal_nan=True) and lever.kind != "rate":
             continue
         at, slope = _line(*(wanted(state, c)[0] for c in lines))
