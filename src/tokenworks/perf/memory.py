@@ -175,13 +175,14 @@ def memory_parts(
     one = (local.dense + local.expert) * layout.pp / depth
     ahead = 1.0 if constants.framework.get("xla") else 2.0  # layers gathered at once
     gathered = np.where(layout.zero >= 3, ahead * _BF16 * one, 0.0)
-    base = (
-        constants["base_process"]
-        * constants.framework.get("base", 1.0)
-        * np.minimum(hardware.memory / constants["base_full_from"], 1.0)
-    )
-    parts["other"] = gathered + base
+    parts["other"] = gathered + process(hardware, constants)
     return parts
+
+
+def process(hardware: Hardware, constants: TrainingConstants) -> Column:
+    """Bytes of the process itself: all that of `memory_parts` depends on the chip."""
+    full = np.minimum(hardware.memory / constants["base_full_from"], 1.0)
+    return constants["base_process"] * constants.framework.get("base", 1.0) * full
 
 
 def usable_memory(hardware: Hardware, constants: TrainingConstants) -> Column:

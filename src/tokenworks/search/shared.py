@@ -238,6 +238,14 @@ def _wired_as_told(state: State) -> State:
 
 def wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
     """Price, power, topology, halls, tiers and bytes/s a chip of one network."""
+    place = ("wired", *key, over)
+    if place not in problem.known:
+        problem.known[place] = _wired(problem, key, over, parts)
+    found: tuple[float, ...] = problem.known[place]
+    return found
+
+
+def _wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
     system, chips = key
     offer = problem.offers[system]
     w = wiring(problem, offer, chips, over, parts)
