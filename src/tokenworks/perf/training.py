@@ -59,7 +59,8 @@ class _Micro:
 
 
 def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
-    """Collectives inside the layers of one micro-batch, and the host's part."""
+    """Collectives inside the layers of one micro-batch, and the host's part: nothing where a compiler or a graph of
+    the whole iteration launches all kernels."""
     c, lay = bench.constants, bench.layout
     net = network.tiers(bench.hardware, c)
     hidden_ep = 1.0 if not lay.software.expert_overlap else c["ep_overlapped"]
@@ -82,15 +83,15 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
         held = held + (count * np.maximum(routed / lay.ep, 1.0) if apart else 0.0)
     tp_all = tp * (1.0 + c["tp_backward"] + lay.full)
     exchanges = 4.0 + 2.0 * lay.full
-    graph = c["graph_sync"] if lay.software.graph else 1.0
-    fused = 0.0 if c.framework.get("xla") else 1.0
+    captured = c.graph if lay.software.graph is None else lay.software.graph
+    launched = 0.0 if captured or c.framework.get("xla") else 1.0
     return _Micro(
         work=work,
         tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
-        sync=fused * graph * c.expert_software * (c["expert_sync"] * experts + c["expert_launch"] * held),
-        host=fused * (c["host_dense"] * (arch.depth - experts) + c["host_expert"] * experts),
+        sync=launched * c.expert_software * (c["expert_sync"] * experts + c["expert_launch"] * held),
+        host=launched * (c["host_dense"] * (arch.depth - experts) + c["host_expert"] * experts),
         wire=tp_all + cp + wire_ep * exchanges,
     )
 

@@ -17,6 +17,8 @@ from tokenworks.workload.architecture import Architecture
 
 _MINUTE_VERSION = re.compile(r"(?<!\d)(2\d)\.(\d\d)(?!\d)")  # 26.04: year and month
 _HIDDEN_EXCHANGE = re.compile(r"dualpipe|a2a|all.?to.?all|expert.{0,20}overlap|moe.{0,20}overlap")
+_WHOLE_GRAPH = re.compile(r"(full|whole|entire).?iteration")
+_NO_GRAPH = re.compile(r"(no|without|disabled?) (cuda.?)?graph|graphs? (off|disabled)")
 _ZERO_BUBBLE = re.compile(r"zero.?bubble|\bzb")
 _ADAPTERS = frozenset({"lora", "qlora", "peft", "adapter"})
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
@@ -60,7 +62,8 @@ def find_family(name: str, families: Mapping[str, Any]) -> str | None:
 def read_software(
     record: Mapping[str, Any], calibration: Mapping[str, Any], hardware: tuple[str, int], assumed: Assumed
 ) -> tuple[Software, bool]:
-    """Framework family, release year and whether only an adapter is trained; and whether it was named.
+    """Framework family, release year, whether only an adapter is trained, and what is said of overlap and graphs; and
+    whether the framework was named.
 
     hardware: the chip's vendor and year of launch. A vendor's port goes by the port's family; software that has
     changed since (`successor`) is its successor where a year after `until` is named, or the chip came out the year
@@ -87,9 +90,11 @@ def read_software(
     if found is None:
         assume(assumed, "framework", family, "the framework is not named or not known; a mean of all")
     adapter = string(record, "kind").casefold() in _ADAPTERS or "lora" in folded or "peft" in folded
-    hidden = bool(_HIDDEN_EXCHANGE.search(string(record, "overlap").casefold()))
+    overlap = string(record, "overlap").casefold()
+    hidden, whole = bool(_HIDDEN_EXCHANGE.search(overlap)), bool(_WHOLE_GRAPH.search(overlap))
+    graph = whole if whole or _NO_GRAPH.search(overlap) else None
     when = float(families[family]["year"]) if when is None else when
-    return Software(family=family, year=when, adapter=adapter, expert_overlap=hidden), found is not None
+    return Software(family, when, graph, hidden, adapter), found is not None
 
 
 def read_schedule(record: Mapping[str, Any]) -> float:

@@ -156,3 +156,16 @@ def test_a_run_that_fills_its_chips_does_not_fit_half_of_them_without_recomputat
     assert len(full) >= 10
     judged = [training.predict(halved(r), LAST)["fits"] for r in full]
     assert judged.count(False) >= 0.9 * len(judged)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "graph", "hidden"),
+    [
+        ("CUDA graph of the full iteration; MoE all-to-all overlap", True, True),
+        ("full-iteration CUDA graph", True, False),
+        ("without CUDA graphs", False, False), ("TP/DP/PP comm overlap enabled", None, False), (None, None, False),
+    ],
+)  # fmt: skip
+def test_what_a_run_says_of_graphs_and_of_expert_exchange_is_read(overlap, graph, hidden):
+    software, _ = read_software({**RUN, "overlap": overlap}, LAST.calibration["training"], ("NVIDIA", 2022), [])
+    assert (software.graph, software.expert_overlap) == (graph, hidden)
