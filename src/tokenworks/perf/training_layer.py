@@ -19,7 +19,7 @@ from tokenworks.workload import attention_flops, matrices, mtp_block, seen_keys
 from tokenworks.workload.architecture import Architecture, Attention, FeedForward, Layer, Matrix
 from tokenworks.workload.matrices import RECURRENT
 
-_ALIGNED = 8  # elements of 16 bits that tensor cores read at once (NVIDIA, Matrix Multiplication Background, section 3.1)
+_ALIGNED = 8  # elements of 16 bits that tensor cores read at once (NVIDIA, Matrix Multiplication Background)
 _FULL_PRECISION = frozenset({"router", "embedding", "head"})  # roles that stay in bf16
 
 
