@@ -63,9 +63,10 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     the whole iteration launches all kernels."""
     c, lay = bench.constants, bench.layout
     net = network.tiers(bench.hardware, c)
-    hidden_ep = 1.0 if not lay.software.expert_overlap else c["ep_overlapped"]
+    overlapped, woven = lay.software.expert_overlap or lay.software.woven, lay.software.woven
+    hidden_ep = c["ep_overlapped"] if overlapped else 1.0
     seen = net._replace(fast=net.fast / c["ep_fast"], slow=net.slow / c["ep_slow"], fast_latency=c["ep_latency"])
-    once = lay.software.expert_overlap or lay.software.year >= c["dispatch_once"]
+    once = overlapped or lay.software.year >= c["dispatch_once"]
     tp: Column = 0.0
     cp: Column = 0.0
     ep: Column = 0.0
@@ -85,13 +86,15 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     exchanges = 4.0 + 2.0 * lay.full
     captured = c.graph if lay.software.graph is None else lay.software.graph
     launched = 0.0 if captured or c.framework.get("xla") else 1.0
+    waits = 0.0 if woven else c["expert_sync"] * experts + c["expert_launch"] * held
+    launches = c["host_woven"] if woven else c["host_expert"]
     return _Micro(
         work=work,
         tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
-        sync=launched * c.expert_software * (c["expert_sync"] * experts + c["expert_launch"] * held),
-        host=launched * (c["host_dense"] * (arch.depth - experts) + c["host_expert"] * experts),
+        sync=launched * c.expert_software * waits,
+        host=launched * (c["host_dense"] * (arch.depth - experts) + launches * experts),
         wire=tp_all + cp + wire_ep * exchanges,
     )
 

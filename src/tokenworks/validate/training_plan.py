@@ -94,7 +94,8 @@ def read_software(
     hidden, whole = bool(_HIDDEN_EXCHANGE.search(overlap)), bool(_WHOLE_GRAPH.search(overlap))
     graph = whole if whole or _NO_GRAPH.search(overlap) else None
     when = float(families[family]["year"]) if when is None else when
-    return Software(family, when, graph, hidden, adapter), found is not None
+    software = Software(family, when, graph, expert_overlap=hidden, adapter=adapter)
+    return software, found is not None
 
 
 def read_schedule(record: Mapping[str, Any]) -> float:
@@ -305,6 +306,24 @@ def read_plan(
         bubble=read_schedule(record), precision=read_precision(record, assumed), software=software, **policy,
     )  # fmt: skip
     return Plan(layout, known, d.chips, total * sequence, named)
+
+
+def weave(plan: Plan, arch: Architecture, domain: float, calibration: Mapping[str, Any], assumed: Assumed) -> Plan:
+    """The plan with its expert exchange woven into another micro-batch, where its software does so.
+
+    domain: chips of the scale-up domain. Needs experts on several chips, an interleaved pipeline and no full
+    recomputation; a graph of the whole iteration does without.
+    """
+    habit, layout, software = calibration["woven"], plan.layout, plan.layout.software
+    moe = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
+    able = bool(moe and layout.ep > 1.0 and layout.vpp > 1.0 and layout.full == 0.0 and not software.graph)
+    usual = software.year >= habit["since"] and domain <= habit["domain_up_to"]
+    if software.family not in habit["families"] or not able or not (usual or software.expert_overlap):
+        return plan
+    if not software.expert_overlap:
+        why = "expert exchange runs beside another micro-batch, as the framework's recipes for interleaved pipelines do"
+        assume(assumed, "overlap", "expert exchange", why)
+    return replace(plan, layout=replace(layout, software=replace(software, woven=True)))
 
 
 def _expert_tensor(d: _Degrees, given: Mapping[str, Any], compiled: bool) -> float:

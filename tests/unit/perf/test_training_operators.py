@@ -104,3 +104,12 @@ def test_unfused_attention_is_slow_with_heads_that_cross_the_bounds_of_sixteen_b
         bench = Bench(A100, SMALL, chosen)
         lost = attention_efficiency(crossing, bench) / attention_efficiency(aligned, bench)
         assert bool(lost < 0.5) == slower
+
+
+def test_exchange_that_is_woven_into_another_micro_batch_costs_the_host():
+    short = replace(SMALL, ep=8.0, sequence=1024.0)
+    plain, woven = (
+        step(MIXTURE, H100, replace(short, software=Software(woven=w)), constants()).parts for w in (False, True)
+    )
+    assert woven["ep"] < 0.5 * plain["ep"]
+    assert woven["host"] > 2.0 * plain["host"]
