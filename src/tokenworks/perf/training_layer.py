@@ -19,6 +19,7 @@ from tokenworks.workload import attention_flops, matrices, mtp_block, seen_keys
 from tokenworks.workload.architecture import Architecture, Attention, FeedForward, Layer, Matrix
 from tokenworks.workload.matrices import RECURRENT
 
+_ALIGNED = 8  # elements of 16 bits that tensor cores read at once (NVIDIA, Matrix Multiplication Background)
 _FULL_PRECISION = frozenset({"router", "embedding", "head"})  # roles that stay in bf16
 
 
@@ -150,12 +151,15 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
 
 def attention_efficiency(attention: Attention, bench: Bench) -> Column:
     """Sustained share of the bf16 peak in the fused core: ea (d / 128)^p (of heads narrower than 128 the exponent of
-    the chip's generation), less for recurrent kernels, and for FlashAttention-2 on chips it lags behind (Hopper on;
+    the chip's generation), less for recurrent kernels, for heads that plain matrix products read across the bounds of
+    their 16 bytes, and for FlashAttention-2 on chips it lags behind (Hopper on;
     arXiv 2407.08608)."""
     c, width = bench.constants, float(attention.head_dim)
     share = c.attention * roofline.head_efficiency(width, c.narrow_head if width < 128.0 else c["head_power"])
     if c.framework.get("flash2") and c.flash2_lags and attention.kind not in RECURRENT:
         share = share * c["flash2"]
+    if c.framework.get("legacy") and attention.head_dim % _ALIGNED:
+        share = share * c["misaligned"]
     if attention.kind == "mla":
         share = share * c["mla"]
     if attention.kind == "sparse":

@@ -95,3 +95,12 @@ def test_a_step_of_software_generation_ends_and_holds_in_its_domains_only():
     assert [key for key, found in place.items() if found == passing] == [(2025.9, 8.0)]
     assert place[2025.7, 8.0] == place[2026.1, 8.0] != place[2025.7, 72.0]
     assert [key for key, found in place.items() if steps[found].get("graph")] == [(2026.5, 72.0)]
+
+
+def test_unfused_attention_is_slow_with_heads_that_cross_the_bounds_of_sixteen_bytes():
+    old, new = (constants(A100, Software(family, 2022.0)) for family in ("deepspeed", "megatron-core"))
+    aligned, crossing = (Attention("full", 128, 128, width, width) for width in (112, 108))
+    for chosen, slower in ((old, True), (new, False)):
+        bench = Bench(A100, SMALL, chosen)
+        lost = attention_efficiency(crossing, bench) / attention_efficiency(aligned, bench)
+        assert bool(lost < 0.5) == slower
