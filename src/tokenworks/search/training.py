@@ -158,11 +158,8 @@ def batches(problem: Problem, designs: Designs) -> Floats:
 def layout(problem: Problem, designs: Designs, offer: Offer, precision: str) -> Layout:
     """The columns of the designs as the performance model names them."""
     _, runs = software.training(offer.chip, problem.world.date.year)
-    names = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero")
-    more = {"recompute": designs["recompute"].astype(np.float64)} if "recompute" in designs.columns else {}
     return Layout(
-        **{n: designs[n].astype(np.float64) for n in names},
-        **more,
+        **{name: designs[name].astype(np.float64) for name in LAID if name in designs.columns},
         global_batch=batches(problem, designs),
         sequence=float(job(problem).sequence),
         sequence_parallel=1.0,
@@ -222,6 +219,9 @@ LAYERS_OPEN = LAYERS[:-1]  # with the network as an axis of its own
 LOCAL = ("tp", "pp", "ep")
 
 
+LAID = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero", "recompute")  # what a layout is made from
+
+
 @dataclass(frozen=True)
 class Block:
     """Rows of one offer and precision as the performance model takes them."""
@@ -233,7 +233,8 @@ class Block:
 
     def layout(self, rows: Ints | None = None) -> Layout:
         """All rows, or some of them."""
-        some = self.designs if rows is None else self.designs.take(rows)
+        d = self.designs
+        some = d if rows is None else Designs({name: d[name][rows] for name in LAID if name in d.columns})
         return layout(self.problem, some, self.offer, self.precision)
 
     @cached_property
@@ -383,21 +384,27 @@ def _hopeful(block: Block, overs: tuple[int, ...]) -> Designs:
     lowest = perf.MicroTime(*(column.min(axis=1)[inverse] for column in table))
     # per sequence: the job's time is in proportion
     least = perf.pipeline_time(arch, block.layout(), c, lowest) / batches(block.problem, block.designs)
-    sizes, size = distinct_rows(block.designs["chips"])
-    order = np.lexsort((least, size))
-    first = order[np.arange(len(order)) - np.searchsorted(size[order], size[order]) < TRIED]  # the most hopeful
-    best = np.full((len(sizes), len(overs)), np.inf)
-    np.minimum.at(best, size[first], _whole(block, first, overs, (table, inverse)))
+    chips = block.designs["chips"]
+    ends = np.append(np.flatnonzero(chips[1:] != chips[:-1]) + 1, len(chips))  # rows of a size follow one another
+    starts = np.append(0, ends[:-1])
+    size = np.repeat(np.arange(len(ends)), ends - starts)
+    tried = [at + _most_hopeful(least[at:end]) for at, end in zip(starts, ends, strict=True)]
+    whole = _whole(block, np.concatenate(tried), overs, (table, inverse))
+    best = np.minimum.reduceat(whole, np.cumsum([0, *(len(rows) for rows in tried[:-1])]))
     left = np.flatnonzero(least <= NEAR * best.max(axis=1)[size])
-    some = replace(block, designs=block.designs.take(left))
     times = perf.MicroTime(*(column[inverse[left]] for column in table))
-    least = perf.pipeline_time(arch, spread(some.layout()), c, times)
-    least /= batches(some.problem, some.designs)[:, None]
+    least = perf.pipeline_time(arch, spread(block.layout(left)), c, times)
+    least /= batches(block.problem, block.designs)[left][:, None]
     network, row = np.nonzero((least <= NEAR * best[size[left]]).T)
-    return some.designs.take(row).with_(**{
+    return block.designs.take(left[row]).with_(**{
         "oversubscription": np.array(overs, np.int64)[network],
         LAYERS_TIME: times.layers[row, network], HEAD_TIME: times.head[row, network],
     })  # fmt: skip
+
+
+def _most_hopeful(least: Floats) -> Ints:
+    """Rows of the least values, TRIED of them at most."""
+    return np.argpartition(least, TRIED)[:TRIED] if len(least) > TRIED else np.arange(len(least))
 
 
 def _whole(block: Block, rows: Ints, overs: tuple[int, ...], micro: tuple[perf.MicroTime, Ints]) -> Floats:
