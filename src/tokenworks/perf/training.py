@@ -112,7 +112,7 @@ def _busiest(arch: Architecture, layout: Layout, body: Column, head: Column) -> 
     each. Mixture models: the split is balanced by hand, as their published recipes do.
     """
     mean = (body + head) / layout.pp
-    moe = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
+    moe = is_mixture(arch)
     layer = body / arch.depth
     counted = np.maximum(layer * np.ceil((arch.depth + 2.0) / layout.pp), mean)
     last = body / layout.pp + head
@@ -162,6 +162,11 @@ def is_hybrid(arch: Architecture) -> bool:
     return bool(kinds & {*RECURRENT, "sparse"})
 
 
+def is_mixture(arch: Architecture) -> bool:
+    """Whether any layer of the model is a mixture of experts."""
+    return any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
+
+
 class MicroTime(NamedTuple):
     """Seconds per micro-batch over the whole depth, all that depends on the layers: `layers` with their collectives
     and the host, and the `head`. Depends on tp, cp, ep, micro-batch, recomputation, precision, chip and network
@@ -197,7 +202,7 @@ def _sends_seen(constants: TrainingConstants) -> Column:
 
 
 def _bench(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> Bench:
-    return Bench(hardware, layout.floats(), constants.for_model(is_hybrid(arch)))
+    return Bench(hardware, layout.floats(), constants.for_model(is_hybrid(arch), is_mixture(arch)))
 
 
 def _micro(arch: Architecture, bench: Bench) -> tuple[_Micro, Work, MicroTime]:

@@ -78,11 +78,14 @@ class TrainingConstants:
         arithmetic, the more the less power they have for their peak (cooling^power_share)."""
         return np.power(self.cooling, self.values["power_share"])
 
-    def for_model(self, hybrid: bool) -> TrainingConstants:
-        """The same constants for a model with (hybrid) or without recurrent layers."""
+    def for_model(self, hybrid: bool, mixture: bool = False) -> TrainingConstants:
+        """The same constants for a model with (hybrid) or without recurrent layers, and with the framework's habits of
+        its own mixtures of experts where it is one."""
+        own = self.framework.get("mixtures") if mixture else None
+        chosen = replace(self, framework={**self.framework, **own}) if own else self
         if not hybrid:
-            return self
-        return replace(self, expert_software=self.expert_software_hybrid, graph=self.graph_hybrid)
+            return chosen
+        return replace(chosen, expert_software=self.expert_software_hybrid, graph=self.graph_hybrid)
 
     def with_values(self, **values: Column) -> TrainingConstants:
         """Some globals replaced (what-ifs, refits)."""

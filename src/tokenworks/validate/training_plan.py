@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tokenworks.perf.layout import PRECISIONS, Layout, Software
+from tokenworks.perf.training import is_mixture
 from tokenworks.validate.fields import Refusal, count, part, string
 from tokenworks.validate.training_hardware import VENDOR_WORDS, Assumed, assume
 from tokenworks.workload.architecture import Architecture
@@ -315,8 +316,7 @@ def weave(plan: Plan, arch: Architecture, domain: float, calibration: Mapping[st
     recomputation; a graph of the whole iteration does without.
     """
     habit, layout, software = calibration["woven"], plan.layout, plan.layout.software
-    moe = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
-    able = bool(moe and layout.ep > 1.0 and layout.vpp > 1.0 and layout.full == 0.0 and not software.graph)
+    able = bool(is_mixture(arch) and layout.ep > 1.0 and layout.vpp > 1.0 and layout.full == 0.0 and not software.graph)
     usual = software.year >= habit["since"] and domain <= habit["domain_up_to"]
     if software.family not in habit["families"] or not able or not (usual or software.expert_overlap):
         return plan

@@ -113,3 +113,14 @@ def test_exchange_that_is_woven_into_another_micro_batch_costs_the_host():
     )
     assert woven["ep"] < 0.5 * plain["ep"]
     assert woven["host"] > 2.0 * plain["host"]
+
+
+def test_a_framework_may_run_its_own_mixtures_on_other_kernels():
+    """The same attention is faster in a mixture, whose implementation is the framework's own, than in a dense model."""
+    chosen = constants(H100, Software("automodel"))
+    seconds = [
+        float(step(arch, H100, replace(SMALL, software=Software("automodel")), chosen).parts["attention"])
+        for arch in (DENSE, replace(DENSE, layers=((replace(DENSE.layers[0][0], ffn=MIXTURE.layers[0][0].ffn), 32),)))
+    ]
+    assert seconds[1] < 0.7 * seconds[0]
+    assert chosen.for_model(False).framework == chosen.framework
