@@ -25,6 +25,8 @@ _PASSES = 8  # of the share of steps that carry prompts
 _LEAST = 1e-3  # sequences: the smallest batch that is tried
 FULL = 0.98  # utilisation beyond which an open queue is called overloaded
 _SHORTEST = 0.5  # of a step at the mean batch: the least that its mean over batches is taken to be
+_LOGISTIC = 1.702  # of a standard deviation is the scale of the logistic curve next to a normal one
+_TAILS = 50.0  # such scales, beyond which a chance is nought
 _TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means
 _NINETY_NINE = 2.33  # standard deviations of a normal distribution
 _FAR = 5.0  # how far, in logarithms, a trial may seem from its limit
@@ -84,7 +86,9 @@ def _ranks(replica: Replica) -> Column:
 class _Steps(NamedTuple):
     """Step times near a mean batch: of n > 0 prompt tokens and b decoding sequences alone + each (b - seen) + bend
     (b - seen)^2 / 2 + jump + slope n. seen: the mean batch and one. spread: what a step is longer by where the batch
-    is _NINETY_NINE standard deviations of a Poisson number above its mean. room: prompt tokens that fit."""
+    is _NINETY_NINE standard deviations of a Poisson number above its mean. room: prompt tokens that fit. full: a step
+    that is full of them. Prompts of up to `knee` tokens lie beside each other on attention ranks: there `more` times
+    their distance from it is to be added."""
 
     seen: Column
     alone: Column
@@ -94,6 +98,20 @@ class _Steps(NamedTuple):
     slope: Column
     spread: Column
     room: Column
+    full: Column
+    knee: Column
+    more: Column
+
+    def bent(self, mean: Column, deviation: Column) -> _Steps:
+        """The line in n that fits best where steps with prompts carry so many tokens: above the knee with the chance
+        of a logistic distribution, which also says how far above it they are on average."""
+        if not np.any(self.more):
+            return self
+        scale = np.maximum(deviation, 1.0) / _LOGISTIC
+        below = (self.knee - mean) / scale
+        share, short = 1.0 / (1.0 + np.exp(np.clip(-below, -_TAILS, _TAILS))), scale * np.logaddexp(0.0, below)
+        slope = np.maximum(self.slope - self.more * share, 0.0)
+        return self._replace(jump=self.jump + self.more * short + (self.slope - slope) * mean, slope=slope)
 
     def decode(self, batch: Column, variance: Column) -> Column:
         """Mean seconds of a step without prompts, by mean and variance of the batch."""
@@ -112,16 +130,22 @@ def _steps(replica: Replica, lengths: Lengths, batch: Column) -> _Steps:
         _decoding(replica, time)
         for time in (decode, *(mixed_step(replica, Load(seen + d, context)).time for d in (up, -down)))
     )
-    first = alone + _prompts(replica, lengths, Load(seen, context, one), decode)
-    full = alone + _prompts(replica, lengths, Load(seen, context, room), decode)
-    wide = room > one * 1.001
-    slope = np.where(wide, (full - first) / np.maximum(room - one, 1e-9), (first - alone) / np.maximum(one, 1e-9))
+    knee = np.minimum(one * np.asarray(replica.plan.dp, dtype=float), room)
+    several = np.any(knee > one)
+    first, most, least = (
+        alone + _prompts(replica, lengths, Load(seen, context, n), decode)
+        for n in ((one, room, knee) if several else (one, room, one))
+    )
+    wide = room > knee * 1.001
+    beside = np.where(knee > one, (least - first) / np.maximum(knee - one, 1e-9), 0.0)
+    single = np.where(knee > one, beside, (first - alone) / np.maximum(one, 1e-9))
+    slope = np.maximum(np.where(wide, (most - least) / np.maximum(room - knee, 1e-9), single), 0.0)
     above, below = (busier - alone) / np.maximum(up, 1e-9), (alone - calmer) / np.maximum(down, 1e-9)
     each = np.clip((above * down + below * up) / np.maximum(up + down, 1e-9), 0.0, alone / seen)
     bend = 2.0 * (above - below) / np.maximum(up + down, 1e-9)
-    return _Steps(
-        seen, alone, each, bend, first - alone - slope * one, np.maximum(slope, 0.0), busier - alone, room
-    )  # fmt: skip
+    more = np.where(knee > one, slope - beside, 0.0)
+    jump = least - alone - slope * knee
+    return _Steps(seen, alone, each, bend, jump, slope, busier - alone, room, most, knee, more)
 
 
 class _Fit(NamedTuple):
@@ -186,17 +210,27 @@ def _mix(steps: _Steps, fit: _Fit, batch: Column, tokens: Column) -> _Mix:
     """
     ratio, guess = 1.0, (np.minimum(batch / tokens, 0.99), np.zeros(()), np.ones(()))
     for _ in range(_PASSES):
-        chain, extra = _chain(steps, fit, (ratio * batch, tokens), guess), guess[1]
-        crowd, more = _clusters(steps, fit, chain, (batch, tokens, extra))
-        variance = _variance(steps, fit, chain, (crowd, more, extra))
+        line, fit = _bent(steps, fit, ratio * batch / tokens, guess)
+        chain, extra = _chain(line, fit, (ratio * batch, tokens), guess), guess[1]
+        crowd, more = _clusters(line, fit, chain, (batch, tokens, extra))
+        variance = _variance(line, fit, chain, (crowd, more, extra))
         square = variance + chain.step**2
-        lost = 2.0 * _left(steps, fit, chain, square)
+        lost = 2.0 * _left(line, fit, chain, square)
         extra = np.maximum(chain.rate**2 * variance / chain.come - lost, 0.0)
         guess = chain.mixed, extra, crowd
-        alone = steps.decode(chain.count + crowd, crowd * (chain.count + crowd - 1.0))
+        alone = line.decode(chain.count + crowd, crowd * (chain.count + crowd - 1.0))
         tpot = alone + chain.step - chain.alone + chain.delay * more
         ratio = 0.5 * ratio + 0.5 * chain.step / tpot
-    return _waits(steps, fit, chain, (batch, square, tpot, alone, crowd))
+    return _waits(line, fit, chain, (batch, square, tpot, alone))
+
+
+def _bent(steps: _Steps, fit: _Fit, come: Column, guess: tuple[Column, ...]) -> tuple[_Steps, _Fit]:
+    """Both where steps carry the guessed prompts. come: per step. guess: see _chain."""
+    mixed, extra = guess[:2]
+    mean = np.clip(come / mixed, 1.0, fit.many)
+    variance = np.clip(come * (1.0 + extra + come) / mixed - mean**2, _LEAST, (fit.many - mean) * mean + _LEAST)
+    line = steps.bent(np.minimum(mean * fit.fresh, steps.room), np.sqrt(variance) * fit.fresh)
+    return line, fit._replace(work=line.slope * fit.fresh)
 
 
 def _chain(steps: _Steps, fit: _Fit, sizes: tuple[Column, Column], guess: tuple[Column, ...]) -> _Chain:
@@ -218,7 +252,7 @@ def _chain(steps: _Steps, fit: _Fit, sizes: tuple[Column, Column], guess: tuple[
     several = come * fit.pieces * (1.0 - mixed * fit.over / (1.0 + fit.over))
     mixed = np.clip(np.where(fit.queued, several, np.maximum(some, each / steps.room)), 1e-9, 1.0)
     long = alone + steps.jump + steps.slope * each / mixed
-    delay = fit.work + steps.jump * np.where(fit.queued, fit.pieces, 1.0 - mixed)
+    delay = fit.work + steps.jump * np.where(fit.queued, fit.pieces, (1.0 - mixed) / (1.0 + extra))
     return _Chain(rate, count, come, alone, step, long, mixed, delay)
 
 
@@ -272,7 +306,7 @@ def _variance(steps: _Steps, fit: _Fit, c: _Chain, moments: tuple[Column, ...]) 
 def _left(steps: _Steps, fit: _Fit, c: _Chain, square: Column) -> Column:
     """What a full step leaves over, as it lowers the variance of the prompts in a step over their mean: K (1 - rho) l
     over the prompts per step, l prompts being left over a step (from E[Q^2] in steady state, Q those at its start)."""
-    full = steps.alone + steps.jump + steps.slope * steps.room
+    full = steps.full
     rho = np.clip(c.rate * full / fit.many, 0.0, FULL)
     return square / (2.0 * c.step * full) * rho**fit.many
 
@@ -289,7 +323,7 @@ def _waits(steps: _Steps, fit: _Fit, c: _Chain, state: tuple[Column, ...]) -> _M
     prompt where the steps of a busy time are many, less where each takes but a little (`over`) of the next.
     """
     batch, square, tpot, seen = state[:4]
-    full = steps.alone + steps.jump + steps.slope * steps.room
+    full = steps.full
     busy = c.rate * full * fit.fresh / steps.room
     rho = np.clip(busy, 0.0, FULL)
     own = _own(steps, fit, batch)
