@@ -315,6 +315,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "fabric_price": "USD, NaN unknown",
         "fabric_power": "W",
         # fit and time
+        "split": "row among all splits of the offer's shape, between the candidates and what fits",
         "memory_needed": "peak bytes per chip",
         "memory_usable": "bytes per chip",
         "layers_time": "s of a micro-batch over the whole depth, between a bound and the step time",
@@ -363,8 +364,8 @@ class Designs:
         """Add or replace columns."""
         return replace(self, columns={**self.columns, **columns})
 
-    def take(self, rows: Bools | Ints) -> Designs:
-        """Keep some rows."""
+    def take(self, rows: Bools | Ints | slice) -> Designs:
+        """Keep some rows; those of a slice stay where they are."""
         return Designs({name: column[rows] for name, column in self.columns.items()})
 
 

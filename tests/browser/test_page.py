@@ -154,6 +154,26 @@ def test_long_work_can_be_cancelled(visit: Visit) -> None:
     page.locator(".figures").wait_for()
 
 
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
+def test_two_worlds_and_their_market_are_compared_and_explained(visit: Visit, language: str, theme: str) -> None:
+    """Who sells, who buys, who goes without; the worlds and the demand stand in the address."""
+    page = visit(start("law", language, theme, wb="gpu-price-minus-30", dm="world-2026"))
+    page.locator(".whatif .primary").first.click()
+    page.locator(".whatif > [role=status] .fig").first.click()
+    page.get_by_role("dialog").locator(".why .formula").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".market .primary").click()
+    page.locator(".market canvas").first.wait_for()
+    page.locator(".market tr", has_text="NVIDIA").locator(".fig").first.click()
+    page.get_by_role("dialog").locator(".why .formula").wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator(".market table").count() >= 2
+    assert violations(page) == []
+    page.reload()
+    page.locator(".market option").first.wait_for(state="attached")
+    assert page.locator(".market select").input_value() == "world-2026"
+
+
 def test_ten_thousand_designs_can_be_compared(visit: Visit) -> None:
     page = visit(start())
     quoted(page)

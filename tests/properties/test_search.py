@@ -238,7 +238,7 @@ def test_tiling_a_design_is_in_the_space(
     names = ("chips", "tp", "pp", "vpp", "cp", "ep", "micro_batch", "recompute", "zero", "dp")
     assert chips * times in counts(1, 10_000, 8)
     once, tiled = (
-        {tuple(row) for row in np.stack([training(shape, np.array([n])).designs[k] for k in names], axis=1).tolist()}
+        {tuple(row) for row in np.stack([training(shape, np.array([n])).rows[k] for k in names], axis=1).tolist()}
         for n in (chips, times * chips)
     )
     assert once

@@ -111,6 +111,40 @@ def test_a_kept_quote_is_the_same_for_ever(trained: Any, http: httpx.Client) -> 
     assert time.perf_counter() - started < 1.0
 
 
+def test_a_kept_answer_is_sent_once(trained: Any, http: httpx.Client) -> None:
+    first = http.get(f"/v1/quotes/{trained['id']}")
+    tag = first.headers["etag"]
+    again = http.get(f"/v1/quotes/{trained['id']}", headers={"If-None-Match": f'"other", W/{tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    other = http.get(f"/v1/quotes/{trained['id']}", headers={"If-None-Match": '"other"'})
+    assert (other.status_code, other.content) == (200, first.content)
+    assert http.get("/v1/quotes/none-such", headers={"If-None-Match": "*"}).status_code == 404
+
+
+def test_figures_of_two_worlds_and_of_a_market_are_explained(
+    http: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the command explains them, of the answers that the server keeps and says where."""
+    demand = {"source": "a test", "buyers": [{"name": "one", "copies": 3, "request": CAR}]}
+    asked = {
+        "whatif": ({"request": CAR, "scenarios": ["gpu-price-minus-30"]}, "/winner/run_on/b/value"),
+        "market": ({"demand": demand, "scenarios": ["gpu-price-minus-30"], "draws": 20}, "/price_of_rule/jobs/b"),
+    }
+    for kind, (question, figure) in asked.items():
+        answer = http.post(f"/v1/{kind}", json=question)
+        where = answer.headers["content-location"]
+        assert http.get(where).json() == answer.json()
+        assert http.post(f"/v1/{kind}", json=question).headers["content-location"] == where
+        told = http.post("/v1/explain", json={kind: where.split("/")[-1], "figure": figure})
+        (tmp_path / "answer.json").write_text(answer.text)
+        said = command("explain", str(tmp_path / "answer.json"), figure, capsys=capsys)
+        assert told.json()["value"] == said["value"]
+        assert told.json()["formula"] == said["formula"]
+        assert http.post("/v1/explain", json={"quote": where.split("/")[-1], "figure": figure}).status_code == 404
+    for wrong in ({"figure": "/a"}, {"quote": "a", "market": "b", "figure": "/a"}):
+        assert http.post("/v1/explain", json=wrong).status_code == 422
+
+
 def test_a_figure_is_explained(trained: Any, http: httpx.Client) -> None:
     asked = {"quote": trained["id"], "figure": "/designs/0/cost/total_usd"}
     english = http.post("/v1/explain", json=asked).json()
@@ -240,4 +274,9 @@ def test_market_over_http_is_that_of_the_command(
     said = command("market", str(path), "--scenario", "gpu-price-minus-30", "--draws", "20", capsys=capsys)
     assert told.json() == said
     for wrong in ("/etc/passwd", "world-1999", 7, [], {"buyers": "none"}):
-        assert http.post("/v1/market", json={**asked, "demand": wrong}).status_code in (404, 422)
+        refused = http.post("/v1/market", json={**asked, "demand": wrong})
+        assert refused.status_code in (404, 422)
+        assert refused.json()["field"].startswith("demand")
+    shipped = http.get("/v1/demands").json()["demands"]
+    assert {"world-2025", "world-2026"} <= {row["name"] for row in shipped}
+    assert all(row["buyers"] and row["source"] and row["says"]["zh-Hant"] for row in shipped)

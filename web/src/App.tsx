@@ -52,7 +52,7 @@ export default function App() {
     setError(null);
     setProgress(null);
     try {
-      const found = await job<Quote>("/v1/quote", asked as unknown as Json, setProgress, stop.signal);
+      const { answer: found } = await job<Quote>("/v1/quote", asked as unknown as Json, setProgress, stop.signal);
       kept.set(found.id, found);
       setQuote(found);
       say(t("The quote is here: {n} designs.", { n: found.designs.length }));

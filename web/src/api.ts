@@ -6,6 +6,8 @@ export class Problem extends Error {
     super(`${title}: ${detail}`);
   }
 }
+/** An answer, and the id under which the server keeps it (empty where it does not). */
+export interface Kept<T> { answer: T; id: string }
 export interface Progress { state: string; before: number; seconds: number; said: string }
 
 export const token = {
@@ -49,11 +51,11 @@ export async function post<T>(path: string, body: unknown, signal?: AbortSignal)
 }
 
 /** Ask as a job: progress as it comes; the signal cancels it on the server too. */
-export async function job<T>(path: string, body: Json | null, progress: (p: Progress) => void, signal: AbortSignal): Promise<T> {
+export async function job<T>(path: string, body: Json | null, progress: (p: Progress) => void, signal: AbortSignal): Promise<Kept<T>> {
   const init: RequestInit = body === null ? { signal } : { method: "POST", body: JSON.stringify(body), signal };
   const kind: Record<string, string> = body === null ? {} : { "Content-Type": "application/json" };
   const taken = await answered(withLang(path), { ...init, headers: { ...kind, Prefer: "respond-async" } });
-  if (taken.status !== 202) return taken.json();
+  if (taken.status !== 202) return kept(taken);
   const where = taken.headers.get("Location") ?? "";
   const cancel = () => void fetch(where, { method: "DELETE", headers: headers(), keepalive: true }).catch(() => undefined);
   signal.addEventListener("abort", cancel);
@@ -63,10 +65,14 @@ export async function job<T>(path: string, body: Json | null, progress: (p: Prog
       if (name === "progress") progress(data as unknown as Progress);
       else break;
     }
-    return (await answered(withLang(`${where}/result`), { signal })).json();
+    return await kept(await answered(withLang(`${where}/result`), { signal }));
   } finally {
     signal.removeEventListener("abort", cancel);
   }
+}
+
+async function kept<T>(response: Response): Promise<Kept<T>> {
+  return { answer: await response.json(), id: response.headers.get("Content-Location")?.split("/").pop() ?? "" };
 }
 
 async function* read(response: Response): AsyncGenerator<[string, Record<string, unknown>]> {

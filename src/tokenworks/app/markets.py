@@ -33,7 +33,7 @@ def market(
     if output is not None:
         files.writable(Path(output))
     named = Path(requests).suffix == ""
-    document = catalog.shipped_demand(requests) if named else files.load(Path(requests))
+    document = catalog.shipped_demand(requests, "REQUESTS") if named else files.load(Path(requests))
     demand = read_demand(document, Path(requests).stem)
     facts = catalog.load(opts.catalog)
     known = catalog.world(facts, dt.date.max)

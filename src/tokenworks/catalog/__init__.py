@@ -2,7 +2,7 @@
 
 from tokenworks.catalog.calibration import numbers, overlaid
 from tokenworks.catalog.check import check, load
-from tokenworks.catalog.demand import shipped_demand
+from tokenworks.catalog.demand import shipped_demand, shipped_demands
 from tokenworks.catalog.reader import KINDS, Catalog, aliases, fold, gather
 from tokenworks.catalog.runs import KINDS as RUNS
 from tokenworks.catalog.runs import published, validation
@@ -23,6 +23,7 @@ __all__ = [
     "published",
     "resolve",
     "shipped_demand",
+    "shipped_demands",
     "validation",
     "world",
 ]

@@ -15,14 +15,18 @@ YEAR = 365.25 * 86400.0  # s
 
 
 class Capital(NamedTuple):
-    """Everything bought, by part; `total` is NaN where a part is unknown, `known` is what is known."""
+    """Everything bought, by part; `total` is NaN where a part is unknown."""
 
     servers: Column
     network: Column
     storage: Column
     building: Column
     total: Column
-    known: Column
+
+    @property
+    def known(self) -> Column:
+        """The sum of the parts that are known."""
+        return sum(np.where(np.isnan(part), 0.0, part) for part in self[:4])
 
 
 class Owning(NamedTuple):
@@ -63,15 +67,13 @@ def storage(servers: Column, network: Column, share: Column) -> Column:
 
 
 def capital(servers: Column, network: Column, stored: Column, house: Column) -> Capital:
-    """Sum the parts; unknown (NaN) parts are left out of `known` only.
+    """Sum the parts; unknown (NaN) parts are left out of `known`.
 
     >>> c = capital(100.0, float("nan"), 1.0, 10.0)
     >>> bool(np.isnan(c.total)), float(c.known)
     (True, 111.0)
     """
-    parts = (servers, network, stored, house)
-    known = sum(np.nan_to_num(np.asarray(p, dtype=np.float64)) for p in parts)
-    return Capital(servers, network, stored, house, servers + network + stored + house, known)
+    return Capital(servers, network, stored, house, servers + network + stored + house)
 
 
 def owning(

@@ -36,13 +36,15 @@ SCALING: Mapping[str, tuple[str, str]] = MappingProxyType(
 @dataclass(frozen=True)
 class Software:
     """What runs the step. family: a key of the calibration's `frameworks`. year: decimal year of the release
-    (2026.5 is July). graph: the whole iteration is captured. expert_overlap: expert exchange is hidden behind
-    compute. adapter: only low-rank adapters are trained (LoRA)."""
+    (2026.5 is July). graph: the whole iteration is captured as one graph; None: as the release does. expert_overlap:
+    expert exchange is hidden behind compute. woven: it is so by code that runs the layers of two micro-batches by
+    turns, which keeps the host busy. adapter: only low-rank adapters are trained (LoRA)."""
 
     family: str = "megatron-bridge"
     year: float = 2026.0
-    graph: bool = False
+    graph: bool | None = None
     expert_overlap: bool = False
+    woven: bool = False
     adapter: bool = False
 
 

@@ -30,8 +30,8 @@ class States(NamedTuple):
 
 def states(layout: Layout, constants: TrainingConstants) -> States:
     """Bytes of weight, gradient and optimizer per parameter: bf16 weights, gradients accumulated in fp32
-    (bf16 in FSDP), fp32 Adam. fp16 DeepSpeed keeps gradients in fp16; an fp8 MLPerf step keeps one byte of
-    weight."""
+    (bf16 in FSDP), fp32 Adam. fp16 DeepSpeed keeps gradients in fp16, bf16 DeepSpeed in both; an fp8 MLPerf step keeps
+    one byte of weight."""
     framework = constants.framework
     gradient = (
         _BF16 if framework.get("fsdp") or layout.precision == "fp16" else float(framework.get("gradient_state", 4.0))
@@ -106,7 +106,8 @@ def activations(layout: Layout, constants: TrainingConstants, layers: Kept) -> t
     """
     flight = np.minimum(layout.micro_batches, layout.pp)
     extra = np.where(layout.vpp > 1, 1.0 + (layout.pp - 1.0) / (layout.pp * layout.vpp), 1.0)
-    return constants["activation_slack"] * layers.total / layout.pp * flight * extra, layers.largest
+    slack = constants["activation_slack"] * constants.framework.get("slack", 1.0)
+    return slack * layers.total / layout.pp * flight * extra, layers.largest
 
 
 def logits(arch: Architecture, layout: Layout, constants: TrainingConstants) -> Column:
@@ -175,13 +176,14 @@ def memory_parts(
     one = (local.dense + local.expert) * layout.pp / depth
     ahead = 1.0 if constants.framework.get("xla") else 2.0  # layers gathered at once
     gathered = np.where(layout.zero >= 3, ahead * _BF16 * one, 0.0)
-    base = (
-        constants["base_process"]
-        * constants.framework.get("base", 1.0)
-        * np.minimum(hardware.memory / constants["base_full_from"], 1.0)
-    )
-    parts["other"] = gathered + base
+    parts["other"] = gathered + process(hardware, constants)
     return parts
+
+
+def process(hardware: Hardware, constants: TrainingConstants) -> Column:
+    """Bytes of the process itself: all that of `memory_parts` depends on the chip."""
+    full = np.minimum(hardware.memory / constants["base_full_from"], 1.0)
+    return constants["base_process"] * constants.framework.get("base", 1.0) * full
 
 
 def usable_memory(hardware: Hardware, constants: TrainingConstants) -> Column:

@@ -114,6 +114,16 @@ def head_efficiency(head_dim: Column, power: Column, reference: float = 128.0) -
     return np.power(head_dim / reference, power)
 
 
+def whole_tiles(width: Column, tile: Column) -> Column:
+    """Work on whole tiles over that on `width` elements: ceil(width / tile) tile / width (wave and tile quantisation:
+    NVIDIA, Matrix Multiplication Background, "Tile quantization").
+
+    >>> [float(whole_tiles(n, 128.0)) for n in (256.0, 192.0)]
+    [1.0, 1.3333333333333333]
+    """
+    return np.ceil(width / tile) * tile / np.maximum(width, 1e-300)
+
+
 def elementwise_time(traffic: Column, bandwidth: Column, launch: Column = 0.0) -> Column:
     """Seconds of norms, activations, residuals: bytes moved over sustained bandwidth, plus launches.
 

@@ -59,12 +59,14 @@ class _Micro:
 
 
 def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
-    """Collectives inside the layers of one micro-batch, and the host's part."""
+    """Collectives inside the layers of one micro-batch, and the host's part: nothing where a compiler or a graph of
+    the whole iteration launches all kernels."""
     c, lay = bench.constants, bench.layout
     net = network.tiers(bench.hardware, c)
-    hidden_ep = 1.0 if not lay.software.expert_overlap else c["ep_overlapped"]
+    overlapped, woven = lay.software.expert_overlap or lay.software.woven, lay.software.woven
+    hidden_ep = c["ep_overlapped"] if overlapped else 1.0
     seen = net._replace(fast=net.fast / c["ep_fast"], slow=net.slow / c["ep_slow"], fast_latency=c["ep_latency"])
-    once = lay.software.expert_overlap or lay.software.year >= c["dispatch_once"]
+    once = overlapped or lay.software.year >= c["dispatch_once"]
     tp: Column = 0.0
     cp: Column = 0.0
     ep: Column = 0.0
@@ -82,15 +84,17 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
         held = held + (count * np.maximum(routed / lay.ep, 1.0) if apart else 0.0)
     tp_all = tp * (1.0 + c["tp_backward"] + lay.full)
     exchanges = 4.0 + 2.0 * lay.full
-    graph = c["graph_sync"] if lay.software.graph else 1.0
-    fused = 0.0 if c.framework.get("xla") else 1.0
+    captured = c.graph if lay.software.graph is None else lay.software.graph
+    launched = 0.0 if captured or c.framework.get("xla") else 1.0
+    waits = 0.0 if woven else c["expert_sync"] * experts + c["expert_launch"] * held
+    launches = c["host_woven"] if woven else c["host_expert"]
     return _Micro(
         work=work,
         tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
-        sync=fused * graph * c.expert_software * (c["expert_sync"] * experts + c["expert_launch"] * held),
-        host=fused * (c["host_dense"] * (arch.depth - experts) + c["host_expert"] * experts),
+        sync=launched * c.expert_software * waits,
+        host=launched * (c["host_dense"] * (arch.depth - experts) + launches * experts),
         wire=tp_all + cp + wire_ep * exchanges,
     )
 
@@ -108,7 +112,7 @@ def _busiest(arch: Architecture, layout: Layout, body: Column, head: Column) -> 
     each. Mixture models: the split is balanced by hand, as their published recipes do.
     """
     mean = (body + head) / layout.pp
-    moe = any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
+    moe = is_mixture(arch)
     layer = body / arch.depth
     counted = np.maximum(layer * np.ceil((arch.depth + 2.0) / layout.pp), mean)
     last = body / layout.pp + head
@@ -158,6 +162,11 @@ def is_hybrid(arch: Architecture) -> bool:
     return bool(kinds & {*RECURRENT, "sparse"})
 
 
+def is_mixture(arch: Architecture) -> bool:
+    """Whether any layer of the model is a mixture of experts."""
+    return any(layer.ffn is not None and layer.ffn.experts for layer, _ in arch.layers)
+
+
 class MicroTime(NamedTuple):
     """Seconds per micro-batch over the whole depth, all that depends on the layers: `layers` with their collectives
     and the host, and the `head`. Depends on tp, cp, ep, micro-batch, recomputation, precision, chip and network
@@ -193,7 +202,7 @@ def _sends_seen(constants: TrainingConstants) -> Column:
 
 
 def _bench(arch: Architecture, hardware: Hardware, layout: Layout, constants: TrainingConstants) -> Bench:
-    return Bench(hardware, layout.floats(), constants.for_model(is_hybrid(arch)))
+    return Bench(hardware, layout.floats(), constants.for_model(is_hybrid(arch), is_mixture(arch)))
 
 
 def _micro(arch: Architecture, bench: Bench) -> tuple[_Micro, Work, MicroTime]:

@@ -37,7 +37,8 @@ class TrainingConstants:
     fp4) -> sustained share. attention: sustained share of the bf16 peak. factor: software factor on the step.
     expert_software: factor on expert exchange, permutation and synchronisation. framework: its habits.
     expert_software_hybrid: the same for models with recurrent layers. releases: the places in the calibration
-    of the steps of software generation that gave the two.
+    of the steps of software generation that gave the two. graph, graph_hybrid: whether such releases capture the whole
+    iteration as one graph. narrow_head: exponent of the width of heads narrower than 128 in `attention`.
     evidence: "generation" where the chip's generation was measured, else "vendor" or "all". flash2_lags: the
     chip needs newer attention kernels than FlashAttention-2 to reach `attention`. cooling: power per peak FLOP/s
     over that of the chips that the shares were measured on.
@@ -57,6 +58,9 @@ class TrainingConstants:
     cooling: Column = 1.0
     expert_software_hybrid: Column = 1.0
     releases: tuple[int | None, int | None] = (None, None)
+    graph: bool = False
+    graph_hybrid: bool = False
+    narrow_head: Column = 0.16
 
     def __getitem__(self, name: str) -> Column:
         return self.values[name]
@@ -74,9 +78,14 @@ class TrainingConstants:
         arithmetic, the more the less power they have for their peak (cooling^power_share)."""
         return np.power(self.cooling, self.values["power_share"])
 
-    def for_model(self, hybrid: bool) -> TrainingConstants:
-        """The same constants for a model with (hybrid) or without recurrent layers."""
-        return replace(self, expert_software=self.expert_software_hybrid) if hybrid else self
+    def for_model(self, hybrid: bool, mixture: bool = False) -> TrainingConstants:
+        """The same constants for a model with (hybrid) or without recurrent layers, and with the framework's habits of
+        its own mixtures of experts where it is one."""
+        own = self.framework.get("mixtures") if mixture else None
+        chosen = replace(self, framework={**self.framework, **own}) if own else self
+        if not hybrid:
+            return chosen
+        return replace(chosen, expert_software=self.expert_software_hybrid, graph=self.graph_hybrid)
 
     def with_values(self, **values: Column) -> TrainingConstants:
         """Some globals replaced (what-ifs, refits)."""
@@ -99,7 +108,8 @@ class TrainingConstants:
         framework family the entry `other`. `domain`: chips of the scale-up domain, on which the expert exchange
         software depends. `density`: the chip's power over its bf16 peak, W per FLOP/s; None where unknown.
         """
-        gemm, attention, evidence, name, usual = _chip(calibration["generations"], (chip, generation), vendor)
+        generations = calibration["generations"]
+        gemm, attention, evidence, name, usual = _chip(generations, (chip, generation), vendor)
         families = calibration["frameworks"]
         known = software.family in families
         framework = families[software.family if known else "other"]
@@ -115,13 +125,16 @@ class TrainingConstants:
             expert_software=1.0 if plain is None else steps[plain]["value"],
             expert_software_hybrid=1.0 if hybrid is None else steps[hybrid]["value"],
             releases=(plain, hybrid),
+            graph=plain is not None and bool(steps[plain].get("graph")),
+            graph_hybrid=hybrid is not None and bool(steps[hybrid].get("graph")),
+            narrow_head=generations.get(name, {}).get("narrow_head", values["head_power"]),
             framework=framework,
             adapter_factor=calibration["adapter_factor"]["value"],
             evidence=evidence,
             known_framework=known and not framework.get("assumed", False),
             cooling=density / usual if density and usual else 1.0,
             generation=name,
-            flash2_lags=bool(calibration["generations"].get(name, {}).get("flash2_lags", False)),
+            flash2_lags=bool(generations.get(name, {}).get("flash2_lags", False)),
         )
 
 
@@ -215,9 +228,9 @@ def _release(steps: Any, generation: str, software: Software, kind: tuple[bool, 
     hybrid, domain = kind
     found = None
     for place, step in enumerate(steps):
-        fits = software.year >= step["since"]
+        fits = step["since"] <= software.year < step.get("until", np.inf)
         fits = fits and (not hybrid or step.get("hybrid", True))
-        fits = fits and domain > step.get("domain_above", 0)
+        fits = fits and step.get("domain_above", 0) < domain <= step.get("domain_up_to", np.inf)
         fits = fits and generation in step.get("generations", (generation,))
         if fits and software.family in step.get("families", (software.family,)):
             found = place

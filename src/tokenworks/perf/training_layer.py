@@ -15,10 +15,11 @@ from tokenworks.perf.layout import PRECISIONS, SCALING, Layout
 from tokenworks.perf.roofline import Column, Rates
 from tokenworks.perf.training_constants import TrainingConstants
 from tokenworks.records import Hardware
-from tokenworks.workload import attention_flops, matrices, mtp_block
+from tokenworks.workload import attention_flops, matrices, mtp_block, seen_keys
 from tokenworks.workload.architecture import Architecture, Attention, FeedForward, Layer, Matrix
 from tokenworks.workload.matrices import RECURRENT
 
+_ALIGNED = 8  # elements of 16 bits that tensor cores read at once (NVIDIA, Matrix Multiplication Background)
 _FULL_PRECISION = frozenset({"router", "embedding", "head"})  # roles that stay in bf16
 
 
@@ -107,8 +108,8 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     (contraction over T, accumulated in fp32), and the quantisation of inputs where precision is low.
 
     Equation: t0 + (tc^q + tm^q)^(1/q), tc = 2 T N K / (P ec), tm = bytes / (BW em); experts run as one group
-    whose rate falls with the rows per expert, r / (r + half). Source: the operator study named in the
-    calibration.
+    whose rate falls with the rows per expert, r / (r + half). The weight's two widths are cut into whole tiles.
+    Source: the operator study named in the calibration.
     """
     c, lay = bench.constants, bench.layout
     kind, size = ("bf16", 2.0) if matrix.role in _FULL_PRECISION else bench.low
@@ -126,10 +127,12 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     def tiled(contracted: Column) -> Column:
         return flops * (1.0 + start / np.maximum(contracted, 1.0))
 
-    forward = roofline.roofline_time(tiled(inputs), weights * size + moved_in * size + moved_out * 2.0, rates)
-    back_in = roofline.roofline_time(tiled(outputs), weights * size + moved_out * size + moved_in * 2.0, rates)
+    across, along = (roofline.whole_tiles(n, c["gemm_tile"]) for n in (outputs, inputs))
+    forward = roofline.roofline_time(across * tiled(inputs), weights * size + moved_in * size + moved_out * 2.0, rates)
+    back_in = roofline.roofline_time(along * tiled(outputs), weights * size + moved_out * size + moved_in * 2.0, rates)
     accumulate = 4.0 if c.framework.get("fsdp") else 8.0
-    back_weight = roofline.roofline_time(tiled(rows), (moved_in + moved_out) * size + weights * accumulate, rates)
+    full_tiles = across * along * tiled(rows)
+    back_weight = roofline.roofline_time(full_tiles, (moved_in + moved_out) * size + weights * accumulate, rates)
     trained = 0.0 if lay.software.adapter else 1.0
     again = np.maximum(lay.full, lay.extra_gemm)
     passes = c["quantise"] * (c[SCALING[lay.precision][1]] if lay.precision in SCALING else 1.0)
@@ -139,7 +142,7 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     return Work(
         gemm=forward * (1.0 + again) + back_in + trained * back_weight,
         attention=0.0,
-        elementwise=quantised * (moved_in * (1.0 + again) + moved_out),
+        elementwise=quantised * ((0.0 if matrix.follows else moved_in * (1.0 + again)) + moved_out),
         permute=0.0,
         flops_low=model_flops if size < 2.0 else 0.0,
         flops_full=0.0 if size < 2.0 else model_flops,
@@ -147,12 +150,16 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
 
 
 def attention_efficiency(attention: Attention, bench: Bench) -> Column:
-    """Sustained share of the bf16 peak in the fused core: ea (d / 128)^p, less for
-    recurrent kernels, and for FlashAttention-2 on chips it lags behind (Hopper on; arXiv 2407.08608)."""
-    c = bench.constants
-    share = c.attention * roofline.head_efficiency(float(attention.head_dim), c["head_power"])
+    """Sustained share of the bf16 peak in the fused core: ea (d / 128)^p (of heads narrower than 128 the exponent of
+    the chip's generation), less for recurrent kernels, for heads that plain matrix products read across the bounds of
+    their 16 bytes, and for FlashAttention-2 on chips it lags behind (Hopper on;
+    arXiv 2407.08608)."""
+    c, width = bench.constants, float(attention.head_dim)
+    share = c.attention * roofline.head_efficiency(width, c.narrow_head if width < 128.0 else c["head_power"])
     if c.framework.get("flash2") and c.flash2_lags and attention.kind not in RECURRENT:
         share = share * c["flash2"]
+    if c.framework.get("legacy") and attention.head_dim % _ALIGNED:
+        share = share * c["misaligned"]
     if attention.kind == "mla":
         share = share * c["mla"]
     if attention.kind == "sparse":
@@ -162,7 +169,8 @@ def attention_efficiency(attention: Attention, bench: Bench) -> Column:
 
 def attention_work(attention: Attention, bench: Bench) -> Work:
     """The attention core of one layer: forward FLOPs at its own sustained share, backward 2.875 times it
-    (2.5 times the FLOPs, FlashAttention-2, arXiv 2307.08691, at 15 % less speed). Software without fused
+    (2.5 times the FLOPs, FlashAttention-2, arXiv 2307.08691, at 15 % less speed). A tile of queries takes the time of
+    some keys more than it reads, so that short windows are slow (`attention_start`). Software without fused
     attention computes the whole square and passes over the bf16 scores 5 times forward, 8 backward
     (Korthikanti et al., arXiv 2205.05198, appendix A)."""
     c, lay = bench.constants, bench.layout
@@ -170,7 +178,7 @@ def attention_work(attention: Attention, bench: Bench) -> Work:
     one = attention_flops(attention, lay.sequence, lay.sequence, not legacy)
     flops = one * lay.micro_batch / (lay.cp * lay.tp)
     peak = bench.hardware.peak["bf16"] * attention_efficiency(attention, bench)
-    forward = flops / peak
+    forward = flops / peak * (1.0 if legacy else tile_start(attention, lay.sequence, c))
     backward = forward * c["attention_backward"]
     scores: Column = 0.0
     if legacy and attention.kind not in RECURRENT:
@@ -181,6 +189,13 @@ def attention_work(attention: Attention, bench: Bench) -> Work:
         elementwise=scores * (5.0 * (1.0 + again) + 8.0),
         flops_full=3.0 * flops,
     )
+
+
+def tile_start(attention: Attention, sequence: Column, constants: TrainingConstants) -> Column:
+    """Time of the fused core over that of the keys its queries see: 1 + start / keys; 1 for recurrent kernels."""
+    if attention.kind in RECURRENT:
+        return 1.0
+    return 1.0 + constants["attention_start"] / np.maximum(seen_keys(attention, sequence, True), 1.0)
 
 
 def attention_widths(attention: Attention) -> tuple[float, float]:
@@ -194,6 +209,25 @@ def attention_widths(attention: Attention) -> tuple[float, float]:
         (attention.heads + keys) * attention.head_dim,
         (attention.heads + keys) * attention.v_head_dim,
     )
+
+
+def rotary_bytes(attention: Attention) -> float:
+    """Bytes per token between the projections and the attention core: queries and keys read, turned and laid out
+    (6 an element), values and output once (2). Of latent attention only the rotary part of a query is turned; keys
+    and values are split out of one projection and written where the core reads them (Megatron-Core's fused
+    MLA kernels).
+
+    >>> rotary_bytes(Attention("full", 8, 2, 64, 64))
+    5120.0
+    >>> rotary_bytes(Attention("mla", 2, 2, 3, 2, kv_lora_rank=4, rope_head_dim=1))
+    52.0
+    """
+    a = attention
+    if a.kind == "mla":
+        split = a.head_dim - a.rope_head_dim + a.v_head_dim
+        return a.heads * (4.0 * a.rope_head_dim + 2.0 * (split + a.head_dim + a.v_head_dim) + 2.0 * a.v_head_dim)
+    qk, vo = attention_widths(a)
+    return 6.0 * qk + 2.0 * vo
 
 
 def ffn_bytes(ffn: FeedForward, layout: Layout) -> Column:
@@ -231,8 +265,7 @@ def elementwise_work(layer: Layer, hidden: int, bench: Bench, streams: float = 1
     moved = residual_bytes(streams) * halves * bench.shared_tokens * hidden
     permuted: Column = 0.0
     if layer.attention is not None:
-        qk, vo = attention_widths(layer.attention)
-        moved = moved + lay.tokens * (6.0 * qk + 2.0 * vo) / lay.tp
+        moved = moved + lay.tokens * rotary_bytes(layer.attention) / lay.tp
     if layer.ffn is not None:
         moved = moved + ffn_bytes(layer.ffn, lay)
         if layer.ffn.experts:

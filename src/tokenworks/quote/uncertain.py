@@ -61,9 +61,9 @@ def uncertainty(state: State, found: Levers, rows: Ints) -> tuple[Mapping[str, A
     }, share
 
 
-def drawn_winners(state: State, found: Levers, draws: int) -> Chances:
-    """The best design of each draw."""
-    return chances(state, found, float(state.problem.world.constants["design_error"].value), draws)
+def drawn_winners(state: State, found: Levers, draws: int, figures: Sequence[str] = ()) -> Chances:
+    """The best design of each draw, and figures of it (levers.Costed)."""
+    return chances(state, found, float(state.problem.world.constants["design_error"].value), draws, figures)
 
 
 def _chip(state: State, row: int) -> str:

@@ -7,14 +7,14 @@ design; one for each price and rate. Draws are common: a lever has the same rand
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tokenworks.records import Bools, Designs, Floats, Ints, Train
-from tokenworks.search.choose import CRITERIA, MOST, preference, ranked
-from tokenworks.search.levers import NINETY, SPEED, Lever, Levers, criteria
+from tokenworks.search.choose import preference, ranked
+from tokenworks.search.levers import NINETY, SPEED, Costed, Lever, Levers
 from tokenworks.search.problem import State
 
 DRAWS = 10_000
@@ -26,7 +26,8 @@ CHUNK = 500  # draws at a time: what they need stays in the processor's cache
 class Chances:
     """rows: designs that were drawn, best first. share: of the draws in which each is the best that is allowed.
     none: share of draws in which no design is. totals: of every draw and design, USD. winner: the
-    row that wins each draw, -1 where none is allowed. values: the winner's figures (0 where there is none)."""
+    row that wins each draw, -1 where none is allowed. values: the winner's figures that were asked for (0 where there
+    is none)."""
 
     rows: Ints
     share: Floats
@@ -69,29 +70,30 @@ def factors(levers: tuple[Lever, ...], own: float, draws: int) -> Floats:
     return drawn
 
 
-def chances(state: State, found: Levers, own: float, draws: int = DRAWS) -> Chances:
+def chances(state: State, found: Levers, own: float, draws: int = DRAWS, figures: Sequence[str] = ()) -> Chances:
     """Draw the best designs of a state. own: standard deviation (of the logarithm) of a design's own error; it is
-    drawn only where its speed has an interval at all."""
+    drawn only where its speed has an interval at all. figures: those of the winners that are wanted."""
     rows = _considered(state, found.designs)
     some = _of(found, rows)
     all_factors = factors(found.levers, own, draws)
     known = np.array([lever.low < lever.high for lever in found.levers])[some.speed]
     place, totals = np.full(draws, -1, np.int64), np.empty((draws, len(rows)))
-    values = {name: np.zeros(draws) for name in ("total", "capital", "time", "energy", "carbon", "tokens_per_s")}
+    values = {name: np.zeros(draws) for name in figures}
     names = [_name(state, some.designs, k) for k in range(len(rows))]
     each = np.stack([normals(name, draws) for name in names], axis=1) if len(rows) else np.empty((draws, 0))
+    lawful = some.designs["standing"] == 0
     for at in range(0, draws if len(rows) else 0, CHUNK):
         here = slice(at, at + CHUNK)
-        c = criteria(state, some, all_factors[here], np.exp(own * each[here] * known))
-        value = np.where(allowed(state, some.designs, c), wanted(state, c), np.inf)
-        lawful = np.isfinite(value) & (some.designs["standing"] == 0)
-        value = np.where(lawful.any(axis=1)[:, None] & ~lawful, np.inf, value)
-        best = value.argmin(axis=1)
-        there = np.isfinite(value[np.arange(len(value)), best])
+        costed = Costed(state, some, all_factors[here], np.exp(own * each[here] * known))
+        value = np.where(allowed(state, some.designs, costed), costed.wanted, np.inf)
+        best = np.where(lawful, value, np.inf).argmin(axis=1)
+        draw = np.arange(len(value))
+        best = np.where(lawful[best] & np.isfinite(value[draw, best]), best, value.argmin(axis=1))
+        there = np.isfinite(value[draw, best])
         place[here] = np.where(there, best, -1)
         for name, column in values.items():
-            column[here] = np.where(there, np.broadcast_to(c[name], value.shape)[np.arange(len(value)), best], 0.0)
-        totals[here] = c["total"]
+            column[here] = np.where(there, np.broadcast_to(costed[name], value.shape)[draw, best], 0.0)
+        totals[here] = costed.total
     won = place[place >= 0]
     share = np.bincount(won, minlength=len(rows)) / draws
     winner = np.where(place >= 0, rows[place], -1) if len(rows) else place
@@ -124,22 +126,16 @@ def _of(found: Levers, rows: Ints) -> Levers:
     )  # fmt: skip
 
 
-def wanted(state: State, c: dict[str, Floats]) -> Floats:
-    """What the request prefers, smaller is better."""
-    prefer = preference(state)
-    return -c["tokens_per_s"] if prefer == MOST else c[CRITERIA[prefer]]
-
-
-def allowed(state: State, designs: Designs, c: dict[str, Floats]) -> Bools:
+def allowed(state: State, designs: Designs, costed: Costed) -> Bools:
     """Which designs keep the deadline and the budgets under each setting; power does not move."""
     limits, job = state.problem.request.limits, state.problem.job
-    keep = np.ones(c["total"].shape, np.bool_)
+    keep = np.ones((len(costed.factors), len(designs)), np.bool_)
     if isinstance(job, Train) and job.within is not None:
-        keep &= c["time"] <= job.within
+        keep &= costed.time <= job.within
     if limits.budget is not None:
-        keep &= np.where(designs["acquire"] == 0, c["capital"], c["total"]) <= limits.budget
+        keep &= np.where(designs["acquire"] == 0, costed.capital, costed.total) <= limits.budget
     if limits.budget_capital is not None:
-        keep &= c["capital"] <= limits.budget_capital
+        keep &= costed.capital <= limits.budget_capital
     if limits.budget_total is not None:
-        keep &= c["total"] <= limits.budget_total
+        keep &= costed.total <= limits.budget_total
     return keep

@@ -164,7 +164,7 @@ def spanned(shape: space.TrainingShape, sizes: Ints) -> Spanned:
         return Spanned(None, 0, {})
     grid = space.training_grid(shape, sizes)
     full = Space.of(grid, space.oversubscriptions(shape.fixed)) if grid.divides.any() else None
-    return Spanned(full, grid.spanned, grid.cut)
+    return Spanned(full, *grid.totals())
 
 
 def _over(array: Any, names: list[str], wanted: tuple[str, ...]) -> Any:

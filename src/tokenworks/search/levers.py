@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from tokenworks import cost
-from tokenworks.records import Designs, Fact, Floats, Ints, Train
+from tokenworks.records import Bools, Designs, Fact, Floats, Ints, Train
 from tokenworks.search import shared
-from tokenworks.search.choose import MOST, preference
+from tokenworks.search.choose import CRITERIA, MOST, preference
 from tokenworks.search.problem import State
 
 SPEED, PRICE, RATE = "speed", "price", "rate"
@@ -118,45 +119,119 @@ def _lever(name: str, kind: str, fact: Fact) -> Lever:
     return Lever(name, kind, value, fact.unit, float(low) / value, float(high) / value)
 
 
-def criteria(state: State, found: Levers, factors: Floats, own: Floats | float = 1.0) -> dict[str, Floats]:
-    """total (USD), capital (USD), time (s), energy (J), carbon (kg) and tokens_per_s of every design under settings.
+@dataclass(frozen=True)
+class Costed:
+    """What designs come to under settings of the levers; each figure is worked out when it is asked for.
 
     factors: (settings, levers). own: further factor on the time of each (setting, design). A training job runs
     longer where it is slower; a served load needs more of everything, and the most that the limits allow is less.
-    Shapes: (settings, designs).
+    Shapes: (settings, designs), or a length of 1 where all settings or designs are alike.
     """
-    d, p, c = found.designs, found.parts, state.problem.world.constants
-    n = len(factors)
-    slow = _gather(factors, found.speed) * own
-    of = {name: factors[:, [found.place(name)]] for name in (*COMMON, NETWORK)}
-    run = isinstance(state.problem.job, Train)
-    more = np.ones((n, 1)) if run or preference(state) == MOST else slow
-    seconds = p["horizon"]
-    horizon = seconds * slow if run and state.problem.request.horizon is None else seconds * np.ones((n, 1))
-    servers = p["servers"] * _gather(factors, found.server) * more
-    network = p["network"] * of[NETWORK] * more
-    stored = cost.storage(servers, network, float(c["storage_share"].value))
-    bought = cost.capital(servers, network, stored, p["building"] * of["building_cost"] * more)
-    energy = d["energy"] / seconds * of["mean_load"] * horizon * more
-    bill = p["energy_rate"] * of["mean_load"] * of["electricity_price"] * horizon * more
-    owned = cost.owning(
-        bought,
-        horizon,
-        lifetimes=(float(c["chip_lifetime"].value), float(c["building_lifetime"].value)),
-        charge_rate=float(c["capital_charge_rate"].value) * of["capital_charge_rate"],
-        operation_share=float(c["operation_share"].value) * of["operation_share"],
-        energy=bill,
-    )
-    rented = d["acquire"] == shared.RENT
-    rent = d["total"] / seconds * horizon * _gather(factors, found.rent) * more
-    return {
-        "total": np.where(rented, rent, owned.total),
-        "capital": np.where(rented, 0.0, bought.total),
-        "time": d["time"] * (slow if run else np.ones((n, 1))),
-        "energy": energy,
-        "carbon": d["carbon"] / np.maximum(d["energy"], 1e-300) * energy * of["carbon_intensity"],
-        "tokens_per_s": d["tokens_per_s"] / slow,
-    }
+
+    state: State
+    found: Levers
+    factors: Floats
+    own: Floats | float = 1.0
+
+    def __getitem__(self, name: str) -> Floats:
+        """total (USD), capital (USD), time (s), energy (J), carbon (kg) or tokens_per_s."""
+        figure: Floats = getattr(self, name)
+        return figure
+
+    @property
+    def wanted(self) -> Floats:
+        """What the request prefers, smaller is better."""
+        prefer = preference(self.state)
+        return -self.tokens_per_s if prefer == MOST else self[CRITERIA[prefer]]
+
+    def of(self, name: str) -> Floats:
+        """The factor of a lever that all designs hang on, (settings, 1)."""
+        return self.factors[:, [self.found.place(name)]]
+
+    @cached_property
+    def run(self) -> bool:
+        """A job that ends, whose designs differ in how long it takes."""
+        return isinstance(self.state.problem.job, Train)
+
+    @cached_property
+    def slow(self) -> Floats:
+        """Time over that at the present values."""
+        return np.asarray(_gather(self.factors, self.found.speed) * self.own, np.float64)
+
+    @cached_property
+    def same(self) -> Floats:
+        """Ones, (settings, 1)."""
+        return np.ones((len(self.factors), 1))
+
+    @cached_property
+    def more(self) -> Floats:
+        """How much more is bought or rented than at the present values."""
+        return self.same if self.run or preference(self.state) == MOST else self.slow
+
+    @cached_property
+    def horizon(self) -> Floats:
+        """Seconds over which is costed."""
+        longer = self.run and self.state.problem.request.horizon is None
+        return self.found.parts["horizon"] * (self.slow if longer else self.same)
+
+    @cached_property
+    def bought(self) -> cost.Capital:
+        """Capital as if bought."""
+        p, c = self.found.parts, self.state.problem.world.constants
+        servers = p["servers"] * _gather(self.factors, self.found.server) * self.more
+        network = p["network"] * self.of(NETWORK) * self.more
+        stored = cost.storage(servers, network, float(c["storage_share"].value))
+        return cost.capital(servers, network, stored, p["building"] * self.of("building_cost") * self.more)
+
+    @cached_property
+    def total(self) -> Floats:
+        """Cost over the horizon, USD."""
+        d, p, c = self.found.designs, self.found.parts, self.state.problem.world.constants
+        bill = p["energy_rate"] * self.of("mean_load") * self.of("electricity_price") * self.horizon * self.more
+        owned = cost.owning(
+            self.bought,
+            self.horizon,
+            lifetimes=(float(c["chip_lifetime"].value), float(c["building_lifetime"].value)),
+            charge_rate=float(c["capital_charge_rate"].value) * self.of("capital_charge_rate"),
+            operation_share=float(c["operation_share"].value) * self.of("operation_share"),
+            energy=bill,
+        )
+        rent = d["total"] / p["horizon"] * self.horizon * _gather(self.factors, self.found.rent) * self.more
+        return np.where(self.rented, rent, owned.total)
+
+    @cached_property
+    def rented(self) -> Bools:
+        """The designs that are rented."""
+        return np.asarray(self.found.designs["acquire"] == shared.RENT)
+
+    @cached_property
+    def capital(self) -> Floats:
+        """What is paid for once, USD."""
+        return np.where(self.rented, 0.0, self.bought.total)
+
+    @cached_property
+    def time(self) -> Floats:
+        """Seconds of the whole job."""
+        return self.found.designs["time"] * (self.slow if self.run else self.same)
+
+    @cached_property
+    def energy(self) -> Floats:
+        """Joules over the horizon."""
+        rate: Floats = self.found.designs["energy"] / self.found.parts["horizon"]
+        return rate * self.of("mean_load") * self.horizon * self.more
+
+    @cached_property
+    def carbon(self) -> Floats:
+        """Kilograms over the horizon."""
+        d = self.found.designs
+        each: Floats = d["carbon"] / np.maximum(d["energy"], 1e-300)
+        return each * self.energy * self.of("carbon_intensity")
+
+    @cached_property
+    def tokens_per_s(self) -> Floats:
+        """Tokens a second."""
+        rate: Floats = self.found.designs["tokens_per_s"] / self.slow
+        return rate
 
 
 def _gather(factors: Floats, which: Ints) -> Floats:

@@ -76,13 +76,15 @@ class State:
     dead: Bools | None = None
     copies: int = 1  # designs that a row stands for: all its networks until it is wired
 
-    def groups(self, precisions: Sequence[str]) -> Iterator[tuple[Ints, Offer, str]]:
-        """Rows of the same offer and precision: what the performance model takes in one call."""
+    def groups(self, precisions: Sequence[str]) -> Iterator[tuple[Ints | slice, Offer, str]]:
+        """Rows of the same offer and precision (all of them: a slice): what the performance model takes in one call."""
         d = self.designs
         keys = d["system"] * len(precisions) + d["precision"]
-        for key in np.unique(keys):
+        alone = keys.min() == keys.max()  # a block of one offer and precision need not be sorted
+        for key in keys[:1] if alone else np.unique(keys):
             system, precision = divmod(int(key), len(precisions))
-            yield np.flatnonzero(keys == key), self.problem.offers[system], precisions[precision]
+            rows = slice(None) if alone else np.flatnonzero(keys == key)
+            yield rows, self.problem.offers[system], precisions[precision]
 
     @property
     def live(self) -> Bools:

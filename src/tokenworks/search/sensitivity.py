@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from tokenworks.records import Bools, Floats, Train
-from tokenworks.search.chance import wanted
-from tokenworks.search.levers import Lever, Levers, criteria
+from tokenworks.search.levers import Costed, Lever, Levers
 from tokenworks.search.problem import State
 
 SMALLEST, LARGEST = 0.05, 20.0  # factors on the present value that are looked at
@@ -31,18 +32,26 @@ def turns(state: State, found: Levers, winner: int) -> list[Turn]:
     """
     d = found.designs
     same = (d["standing"] == d["standing"][winner]) & np.isfinite(d["total"])
-    base = np.ones((1, len(found.levers)))
+    settings = np.ones((1 + len(found.levers), len(found.levers)))  # as they are, then each lever doubled
+    settings[1:][np.diag_indices(len(found.levers))] = 2.0
+    costed = Costed(state, found, settings)
     turned: list[Turn] = []
     for k, lever in enumerate(found.levers):
-        other = base.copy()
-        other[0, k] = 2.0
-        lines = [criteria(state, found, f) for f in (base, other)]
-        if np.allclose(lines[0]["total"], lines[1]["total"], rtol=1e-12, equal_nan=True) and lever.kind != "rate":
+        lines = tuple(partial(_under, costed, setting) for setting in (0, 1 + k))
+        now, doubled = (line("total") for line in lines)
+        if np.allclose(now, doubled, rtol=1e-12, equal_nan=True) and lever.kind != "rate":
             continue
-        at, slope = _line(*(wanted(state, c)[0] for c in lines))
+        at, slope = _line(*(line("wanted") for line in lines))
         room = _room(state, d["acquire"] == 0, lines)
         turned += _of_lever(lever, (at, slope), room, same, winner)
     return sorted(turned, key=lambda t: (abs(np.log(t.factor)), t.lever.name))
+
+
+def _under(costed: Costed, setting: int, name: str) -> Floats:
+    """A figure of every design under one setting."""
+    figure = costed[name]
+    row: Floats = figure[setting if len(figure) > 1 else 0]
+    return row
 
 
 def _line(one: Floats, two: Floats) -> tuple[Floats, Floats]:
@@ -51,7 +60,7 @@ def _line(one: Floats, two: Floats) -> tuple[Floats, Floats]:
     return one - slope, slope
 
 
-def _room(state: State, bought: Bools, lines: list[dict[str, Floats]]) -> tuple[Floats, Floats]:
+def _room(state: State, bought: Bools, lines: Sequence[Callable[[str], Floats]]) -> tuple[Floats, Floats]:
     """Factors between which each design keeps the deadline and the budgets."""
     limits, job = state.problem.request.limits, state.problem.job
     low, high = np.zeros(len(bought)), np.full(len(bought), np.inf)
@@ -65,7 +74,7 @@ def _room(state: State, bought: Bools, lines: list[dict[str, Floats]]) -> tuple[
     ):
         if limit is None:
             continue
-        at, slope = _line(lines[0][name][0], lines[1][name][0])
+        at, slope = _line(*(line(name) for line in lines))
         with np.errstate(divide="ignore", invalid="ignore"):
             edge = (limit - at) / slope
         high = np.where(some & (slope > 0.0), np.minimum(high, edge), high)

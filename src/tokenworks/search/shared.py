@@ -101,8 +101,8 @@ def screen_least(state: State) -> State:
 
 
 def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:
-    """The distinct combinations of some columns, in order, and which of them every row is. Rows come in long
-    runs of the same combination, so only the heads of the runs are sorted.
+    """The distinct combinations of some columns of small counts, in order, and which of them every row is. Rows come
+    in long runs of the same combination, so only the heads of the runs are sorted.
 
     >>> distinct_rows(np.array([1, 1, 0, 1]), np.array([5, 5, 7, 5]))[0]
     [(0, 7), (1, 5)]
@@ -112,10 +112,14 @@ def distinct_rows(*columns: Ints) -> tuple[list[tuple[int, ...]], Ints]:
         new[1:] = columns[0][1:] != columns[0][:-1]
     for column in columns[1:]:
         new[1:] |= column[1:] != column[:-1]
-    heads = np.stack([column[new] for column in columns])
-    found, inverse = np.unique(heads, axis=1, return_inverse=True)
-    run = np.cumsum(new) - 1
-    return [tuple(row) for row in found.T.tolist()], np.asarray(inverse.reshape(-1)[run], np.int64)
+    heads = [column[new] for column in columns]
+    code = np.zeros(len(heads[0]), np.int64)
+    for head in heads if len(code) else ():  # one number a combination, in the order of the combinations
+        low = int(head.min())
+        code = code * (int(head.max()) - low + 1) + (head - low)
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    found = zip(*(head[first].tolist() for head in heads), strict=True)
+    return list(found), np.asarray(inverse[np.cumsum(new) - 1], np.int64)
 
 
 # --------------------------------------------------------------------------------------------- wires
@@ -238,6 +242,14 @@ def _wired_as_told(state: State) -> State:
 
 def wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
     """Price, power, topology, halls, tiers and bytes/s a chip of one network."""
+    place = ("wired", *key, over)
+    if place not in problem.known:
+        problem.known[place] = _wired(problem, key, over, parts)
+    found: tuple[float, ...] = problem.known[place]
+    return found
+
+
+def _wired(problem: Problem, key: tuple[int, ...], over: int, parts: fabric.Parts) -> tuple[float, ...]:
     system, chips = key
     offer = problem.offers[system]
     w = wiring(problem, offer, chips, over, parts)

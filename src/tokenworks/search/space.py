@@ -55,11 +55,13 @@ class TrainingShape:
 
 @dataclass(frozen=True)
 class Spanned:
-    """A space counted: the rows that divide, how many were spanned, and how many each rule cut."""
+    """A space counted: the rows that divide, how many were spanned, and how many each rule cut. first: the place of
+    the first row among the splits that it is part of."""
 
     designs: Designs
     spanned: int
     cut: Mapping[str, int]
+    first: int = 0
 
 
 def counts(least: float, most: float, node: int) -> Ints:
@@ -115,13 +117,38 @@ def kinds(architecture: Architecture) -> frozenset[str]:
 @dataclass(frozen=True)
 class Grid:
     """A space before its rows are made: axes: name -> values, the cluster size first. divides: which combinations do,
-    an axis that no rule asks of having length 1. batch: global batch, sequences, broadcast over the same axes."""
+    an axis that no rule asks of having length 1. batch: global batch, sequences, broadcast over the same axes. each:
+    designs of a cluster size. cut: how many of each cluster size a rule cuts."""
 
     axes: Mapping[str, Ints]
     divides: Bools
     batch: Floats
-    spanned: int
-    cut: Mapping[str, int]
+    each: int
+    cut: Mapping[str, Ints]
+
+    def totals(self, sizes: slice = slice(None)) -> tuple[int, dict[str, int]]:
+        """How many designs some of the cluster sizes span, and how many each rule cuts, where it cuts any."""
+        cut = {reason: int(n[sizes].sum()) for reason, n in self.cut.items()}
+        return self.each * len(self.axes["chips"][sizes]), {reason: n for reason, n in cut.items() if n}
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The rows of a grid, by cluster size; ends: where the rows of each cluster size end."""
+
+    grid: Grid
+    rows: Designs
+    ends: Ints
+
+    def of(self, sizes: Ints) -> Spanned:
+        """The rows of some neighbouring cluster sizes, as views."""
+        if not len(sizes):
+            return Spanned(Designs({}), 0, {})
+        first = int(np.searchsorted(self.grid.axes["chips"], sizes[0]))
+        some = slice(first, first + len(sizes))
+        rows = slice(int(self.ends[first - 1]) if first else 0, int(self.ends[some.stop - 1]))
+        spanned, cut = self.grid.totals(some)
+        return Spanned(self.rows.take(rows), spanned, cut, rows.start)
 
 
 def pipelines(depth: int) -> Ints:
@@ -190,29 +217,26 @@ def training_grid(shape: TrainingShape, sizes: Ints) -> Grid:
         "global batch does not divide by dp x micro-batch": np.abs(batch / shape.global_batch - 1.0) <= BATCH_TOLERANCE,
     }
     networks = len(oversubscriptions(shape.fixed))
-    whole = tuple(len(axis) for axis in axes.values())
-    keep, cut, left = np.ones((1,) * len(whole), np.bool_), {}, math.prod(whole)
+    rest = math.prod(len(axis) for axis in axes.values()) // max(len(sizes), 1)
+    keep, cut, left = np.ones((1,) * len(axes), np.bool_), {}, np.full(len(sizes), networks * rest)
     for reason, allowed in rules.items():
         keep = keep & allowed
-        now = int(np.count_nonzero(keep)) * (math.prod(whole) // keep.size)
-        if now < left:
-            cut[reason] = networks * (left - now)
-        left = now
-    return Grid(axes, keep, batch, networks * math.prod(whole), cut)
+        stand_for = networks * (rest // math.prod(keep.shape[1:]))
+        now = np.broadcast_to(stand_for * np.count_nonzero(keep.reshape(len(keep), -1), axis=1), len(sizes))
+        cut[reason], left = left - now, now
+    return Grid(axes, keep, batch, networks * rest, cut)
 
 
-def training(shape: TrainingShape, sizes: Ints, open_axes: tuple[str, ...] = ()) -> Spanned:
+def training(shape: TrainingShape, sizes: Ints, open_axes: tuple[str, ...] = ()) -> Splits:
     """All splits of every cluster size of one offer that divide, one a row: see `training_grid`. open_axes: axes that
     no rule asks of and of which a row stands for all values."""
-    if not len(sizes):
-        return Spanned(Designs({}), 0, {})
     grid = training_grid(shape, sizes)
     whole = tuple(1 if name in open_axes else len(axis) for name, axis in grid.axes.items())
     places = np.nonzero(np.broadcast_to(grid.divides, whole))
     listed = zip(grid.axes.items(), places, strict=True)
     columns: dict[str, Any] = {name: axis[at] for (name, axis), at in listed if name not in open_axes}
     columns["dp"] = columns["chips"] // (columns["tp"] * columns["pp"] * columns["cp"])
-    return Spanned(Designs(columns), grid.spanned, grid.cut)
+    return Splits(grid, Designs(columns), np.cumsum(np.bincount(places[0], minlength=len(sizes))))
 
 
 def serving(

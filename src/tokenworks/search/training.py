@@ -27,6 +27,7 @@ from tokenworks.workload import flops_per_token
 CHIPS_MAX = 131_072  # the largest cluster tried; what one network does not join is cut for that reason
 PRECISIONS = ("bf16", "fp8")
 LAYERS_TIME, HEAD_TIME = "layers_time", "head_time"  # columns that travel from the bound to the step
+SPLIT = "split"  # a column that travels from the candidates to what fits
 TRIED = 16  # designs of a size that are timed before a bound is drawn
 SLOW = "too slow even at peak FLOP/s"
 HUNGRY = "chips alone draw more than the power allowed"
@@ -79,13 +80,16 @@ class Sizes:
 def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
     """All splits of the cluster sizes of an offer in a precision; what does not divide is counted and left out. With
     bounds a row stands for all ways of recomputing until `fit` chooses one."""
-    shape = shape_of(state.problem, state.problem.offers[index])
-    found = space.training(shape, sizes.tried, () if state.exhaustive else ("recompute",))
+    offer = state.problem.offers[index]
+    shape = shape_of(state.problem, offer)
+    found = _splits(state.problem, offer, state.exhaustive).of(sizes.tried)
     n = len(found.designs)
+    open_rows = {} if state.exhaustive else {SPLIT: np.arange(found.first, found.first + n)}
     designs = (
         Designs({})
         if not n
         else found.designs.with_(
+            **open_rows,
             system=np.full(n, index, np.int64),
             replicas=np.ones(n, np.int64),
             precision=np.full(n, PRECISIONS.index(precision), np.int64),
@@ -100,6 +104,23 @@ def candidates(state: State, index: int, precision: str, sizes: Sizes) -> State:
     return state if n or HUNGRY in gone else state.with_nearest("make.train.within", sizes.least)
 
 
+def _splits(problem: Problem, offer: Offer, exhaustive: bool) -> space.Splits:
+    """All splits of the offers of a scale-up domain and node, worked out for the first and kept for the others."""
+    shape = shape_of(problem, offer)
+    key = ("splits", shape.domain, offer.node, exhaustive)
+    if key not in problem.known:
+        problem.known[key] = space.training(shape, _counts(problem, offer.node), () if exhaustive else ("recompute",))
+    found: space.Splits = problem.known[key]
+    return found
+
+
+def _counts(problem: Problem, node: int) -> Ints:
+    """All cluster sizes of nodes of so many chips that the request allows."""
+    if "chips" in problem.fixed:
+        return np.array([problem.fixed["chips"]], np.int64)
+    return space.counts(1, min(problem.request.limits.chips_max or CHIPS_MAX, CHIPS_MAX), node)
+
+
 def shape_of(problem: Problem, offer: Offer) -> space.TrainingShape:
     """What the splits of an offer depend on."""
     train, domain = job(problem), int(offer.hardware.scaleup_domain)
@@ -110,9 +131,7 @@ def _sizes(problem: Problem, offer: Offer, precision: str, exhaustive: bool) -> 
     """All cluster sizes of the grid up to what one network joins and the request allows. Two bounds cut sizes
     before anything is computed: chips too slow at their peak FLOP/s, and chips that alone draw too much power."""
     train, limits = job(problem), problem.request.limits
-    every = space.counts(1, min(limits.chips_max or CHIPS_MAX, CHIPS_MAX), offer.node)
-    if "chips" in problem.fixed:
-        every = np.array([problem.fixed["chips"]], np.int64)
+    every = _counts(problem, offer.node)
     flops = train.tokens * flops_per_token(problem.architecture, train.sequence).training_causal
     peak = float(hardware(offer, precision).peak.get(precision) or 0.0)
     least = flops / (peak * every[-1]) if peak and len(every) else np.inf
@@ -139,11 +158,8 @@ def batches(problem: Problem, designs: Designs) -> Floats:
 def layout(problem: Problem, designs: Designs, offer: Offer, precision: str) -> Layout:
     """The columns of the designs as the performance model names them."""
     _, runs = software.training(offer.chip, problem.world.date.year)
-    names = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero")
-    more = {"recompute": designs["recompute"].astype(np.float64)} if "recompute" in designs.columns else {}
     return Layout(
-        **{n: designs[n].astype(np.float64) for n in names},
-        **more,
+        **{name: designs[name].astype(np.float64) for name in LAID if name in designs.columns},
         global_batch=batches(problem, designs),
         sequence=float(job(problem).sequence),
         sequence_parallel=1.0,
@@ -203,6 +219,9 @@ LAYERS_OPEN = LAYERS[:-1]  # with the network as an axis of its own
 LOCAL = ("tp", "pp", "ep")
 
 
+LAID = ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch", "zero", "recompute")  # what a layout is made from
+
+
 @dataclass(frozen=True)
 class Block:
     """Rows of one offer and precision as the performance model takes them."""
@@ -214,7 +233,8 @@ class Block:
 
     def layout(self, rows: Ints | None = None) -> Layout:
         """All rows, or some of them."""
-        some = self.designs if rows is None else self.designs.take(rows)
+        d = self.designs
+        some = d if rows is None else Designs({name: d[name][rows] for name in LAID if name in d.columns})
         return layout(self.problem, some, self.offer, self.precision)
 
     @cached_property
@@ -245,7 +265,7 @@ class Block:
         return total
 
     def memory_by(self, ways: tuple[int, ...]) -> Floats:
-        """Peak bytes of a chip, per row and way of recomputing."""
+        """Peak bytes of a chip but for the process itself, per row and way of recomputing."""
         arch, c = self.problem.architecture, self.constants
         heads, inverse = alike(self.designs, KEPT_OPEN)
         axis = np.array(ways, np.float64)
@@ -253,11 +273,22 @@ class Block:
         shape = (len(heads), len(ways))
         kept = perf_memory.Kept(*(np.broadcast_to(column, shape)[inverse] for column in kept))
         local = Local(*(column[:, None] for column in self.local()))
-        h = hardware(self.offer, self.precision)
-        parts = perf_memory.memory_parts(arch, h, spread(self.layout(), recompute=axis), c, kept, local)
+        bare = replace(hardware(self.offer, self.precision), memory=0.0)
+        parts = perf_memory.memory_parts(arch, bare, spread(self.layout(), recompute=axis), c, kept, local)
         fixed = sum(part for name, part in parts.items() if name != "activations")  # the same however it is recomputed
         total: Floats = fixed + parts["activations"]
         return total
+
+    def memory_of_splits(self, ways: tuple[int, ...]) -> Floats:
+        """`memory_by` of rows that still say which split they are: worked out once for all splits of offers that run
+        the same software, and kept."""
+        problem, offer = self.problem, self.offer
+        _, runs = software.training(offer.chip, problem.world.date.year)
+        key = ("memory", int(offer.hardware.scaleup_domain), offer.node, self.precision, runs)
+        if key not in problem.known:
+            problem.known[key] = replace(self, designs=_splits(problem, offer, False).rows).memory_by(ways)
+        found: Floats = problem.known[key][self.designs[SPLIT]]
+        return found
 
     def micro_by(self, overs: tuple[int, ...]) -> tuple[perf.MicroTime, Ints]:
         """Layers' times of the combinations that occur, per combination and network, and which one each row has."""
@@ -290,10 +321,9 @@ class Block:
         return gather(found, len(heads), inverse)
 
 
-def _blocks(state: State) -> Iterator[tuple[Ints, Block]]:
+def _blocks(state: State) -> Iterator[tuple[Ints | slice, Block]]:
     for rows, offer, precision in state.groups(PRECISIONS):
-        whole = len(rows) == len(state.designs)
-        yield rows, Block(state.problem, state.designs if whole else state.designs.take(rows), offer, precision)
+        yield rows, Block(state.problem, state.designs.take(rows), offer, precision)
 
 
 def fit(state: State) -> State:
@@ -316,11 +346,12 @@ def _fit_least(state: State) -> State:
     fits keep the least. Work done twice never makes a step shorter, and the bill is the same, so what goes is beaten
     or equalled in every criterion by what stays."""
     d, ways = state.designs, space.recomputes(state.problem.fixed)
-    needed, usable = np.zeros((len(d), len(ways))), np.zeros(len(d))
+    needed, usable = np.empty((len(d), len(ways))), np.empty(len(d))
     for rows, block in _blocks(state):
-        needed[rows] = block.memory_by(ways)
+        process = perf_memory.process(hardware(block.offer, block.precision), block.constants)
+        needed[rows] = block.memory_of_splits(ways) + process
         usable[rows] = block.usable
-    fits = needed / usable[:, None] <= 1.0
+    fits = needed <= usable[:, None]
     kept, least = fits.any(axis=1), fits.argmax(axis=1)
     state = replace(state, copies=state.copies // len(ways))
     state = state.count(shared.MEMORY, int(fits.size - np.count_nonzero(fits)))
@@ -329,6 +360,7 @@ def _fit_least(state: State) -> State:
         state = replace(state, binding=(shared.MEMORY, "memory"))
         state = state.with_nearest("memory", float(np.min(needed / usable[:, None])))
     at = np.flatnonzero(kept)
+    d = Designs({name: column for name, column in d.columns.items() if name != SPLIT})
     chosen = {"recompute": np.array(ways, np.int64)[least[at]], "memory_needed": needed[at, least[at]]}
     return replace(state, designs=d.take(at).with_(**chosen, memory_usable=usable[at]))
 
@@ -352,21 +384,27 @@ def _hopeful(block: Block, overs: tuple[int, ...]) -> Designs:
     lowest = perf.MicroTime(*(column.min(axis=1)[inverse] for column in table))
     # per sequence: the job's time is in proportion
     least = perf.pipeline_time(arch, block.layout(), c, lowest) / batches(block.problem, block.designs)
-    sizes, size = distinct_rows(block.designs["chips"])
-    order = np.lexsort((least, size))
-    first = order[np.arange(len(order)) - np.searchsorted(size[order], size[order]) < TRIED]  # the most hopeful
-    best = np.full((len(sizes), len(overs)), np.inf)
-    np.minimum.at(best, size[first], _whole(block, first, overs, (table, inverse)))
+    chips = block.designs["chips"]
+    ends = np.append(np.flatnonzero(chips[1:] != chips[:-1]) + 1, len(chips))  # rows of a size follow one another
+    starts = np.append(0, ends[:-1])
+    size = np.repeat(np.arange(len(ends)), ends - starts)
+    tried = [at + _most_hopeful(least[at:end]) for at, end in zip(starts, ends, strict=True)]
+    whole = _whole(block, np.concatenate(tried), overs, (table, inverse))
+    best = np.minimum.reduceat(whole, np.cumsum([0, *(len(rows) for rows in tried[:-1])]))
     left = np.flatnonzero(least <= NEAR * best.max(axis=1)[size])
-    some = replace(block, designs=block.designs.take(left))
     times = perf.MicroTime(*(column[inverse[left]] for column in table))
-    least = perf.pipeline_time(arch, spread(some.layout()), c, times)
-    least /= batches(some.problem, some.designs)[:, None]
+    least = perf.pipeline_time(arch, spread(block.layout(left)), c, times)
+    least /= batches(block.problem, block.designs)[left][:, None]
     network, row = np.nonzero((least <= NEAR * best[size[left]]).T)
-    return some.designs.take(row).with_(**{
+    return block.designs.take(left[row]).with_(**{
         "oversubscription": np.array(overs, np.int64)[network],
         LAYERS_TIME: times.layers[row, network], HEAD_TIME: times.head[row, network],
     })  # fmt: skip
+
+
+def _most_hopeful(least: Floats) -> Ints:
+    """Rows of the least values, TRIED of them at most."""
+    return np.argpartition(least, TRIED)[:TRIED] if len(least) > TRIED else np.arange(len(least))
 
 
 def _whole(block: Block, rows: Ints, overs: tuple[int, ...], micro: tuple[perf.MicroTime, Ints]) -> Floats:

@@ -118,7 +118,7 @@ def _drawn(result: Found, draws: int) -> list[dict[str, Any]]:
     kind = make(state.problem)
     if not len(state.designs):
         return [{"make": kind, "feasible": False, "binding": result.emptied_by}] * draws
-    won = drawn_winners(state, levers_of(state), draws)
+    won = drawn_winners(state, levers_of(state), draws, tuple(FIGURES.values()))
     ids = {int(r): design_id(state, int(r)) for r in np.unique(won.winner[won.winner >= 0])}
     rows: list[dict[str, Any]] = []
     for k, row in enumerate(won.winner.tolist()):

@@ -19,7 +19,7 @@ from tokenworks.perf.training_constants import TrainingConstants, density
 from tokenworks.records import Hardware, World
 from tokenworks.validate.fields import Refusal, part, string
 from tokenworks.validate.training_hardware import Assumed, assume, read_hardware
-from tokenworks.validate.training_plan import Plan, read_plan
+from tokenworks.validate.training_plan import Plan, read_plan, weave
 from tokenworks.workload import from_record, read
 from tokenworks.workload.architecture import Architecture
 
@@ -82,6 +82,7 @@ def read_run(record: Mapping[str, Any], world: World) -> Run:
     arch = _architecture(record, world, assumed)
     hardware, cores = read_hardware(record, world, calibration["practice"], assumed)
     plan = read_plan(record, arch, (hardware.vendor, hardware.year), cores, calibration, assumed)
+    plan = weave(plan, arch, float(hardware.scaleup_domain), calibration, assumed)
     constants = TrainingConstants.from_calibration(
         calibration,
         hardware.generation,

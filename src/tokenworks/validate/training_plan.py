@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from tokenworks.perf.layout import PRECISIONS, Layout, Software
+from tokenworks.perf.training import is_mixture
 from tokenworks.validate.fields import Refusal, count, part, string
 from tokenworks.validate.training_hardware import VENDOR_WORDS, Assumed, assume
 from tokenworks.workload.architecture import Architecture
 
 _MINUTE_VERSION = re.compile(r"(?<!\d)(2\d)\.(\d\d)(?!\d)")  # 26.04: year and month
 _HIDDEN_EXCHANGE = re.compile(r"dualpipe|a2a|all.?to.?all|expert.{0,20}overlap|moe.{0,20}overlap")
+_WHOLE_GRAPH = re.compile(r"(full|whole|entire).?iteration")
+_NO_GRAPH = re.compile(r"(no|without|disabled?) (cuda.?)?graph|graphs? (off|disabled)")
 _ZERO_BUBBLE = re.compile(r"zero.?bubble|\bzb")
 _ADAPTERS = frozenset({"lora", "qlora", "peft", "adapter"})
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
@@ -60,7 +63,8 @@ def find_family(name: str, families: Mapping[str, Any]) -> str | None:
 def read_software(
     record: Mapping[str, Any], calibration: Mapping[str, Any], hardware: tuple[str, int], assumed: Assumed
 ) -> tuple[Software, bool]:
-    """Framework family, release year and whether only an adapter is trained; and whether it was named.
+    """Framework family, release year, whether only an adapter is trained, and what is said of overlap and graphs; and
+    whether the framework was named.
 
     hardware: the chip's vendor and year of launch. A vendor's port goes by the port's family; software that has
     changed since (`successor`) is its successor where a year after `until` is named, or the chip came out the year
@@ -87,9 +91,12 @@ def read_software(
     if found is None:
         assume(assumed, "framework", family, "the framework is not named or not known; a mean of all")
     adapter = string(record, "kind").casefold() in _ADAPTERS or "lora" in folded or "peft" in folded
-    hidden = bool(_HIDDEN_EXCHANGE.search(string(record, "overlap").casefold()))
+    overlap = string(record, "overlap").casefold()
+    hidden, whole = bool(_HIDDEN_EXCHANGE.search(overlap)), bool(_WHOLE_GRAPH.search(overlap))
+    graph = whole if whole or _NO_GRAPH.search(overlap) else None
     when = float(families[family]["year"]) if when is None else when
-    return Software(family=family, year=when, adapter=adapter, expert_overlap=hidden), found is not None
+    software = Software(family, when, graph, expert_overlap=hidden, adapter=adapter)
+    return software, found is not None
 
 
 def read_schedule(record: Mapping[str, Any]) -> float:
@@ -300,6 +307,23 @@ def read_plan(
         bubble=read_schedule(record), precision=read_precision(record, assumed), software=software, **policy,
     )  # fmt: skip
     return Plan(layout, known, d.chips, total * sequence, named)
+
+
+def weave(plan: Plan, arch: Architecture, domain: float, calibration: Mapping[str, Any], assumed: Assumed) -> Plan:
+    """The plan with its expert exchange woven into another micro-batch, where its software does so.
+
+    domain: chips of the scale-up domain. Needs experts on several chips, an interleaved pipeline and no full
+    recomputation; a graph of the whole iteration does without.
+    """
+    habit, layout, software = calibration["woven"], plan.layout, plan.layout.software
+    able = bool(is_mixture(arch) and layout.ep > 1.0 and layout.vpp > 1.0 and layout.full == 0.0 and not software.graph)
+    usual = software.year >= habit["since"] and domain <= habit["domain_up_to"]
+    if software.family not in habit["families"] or not able or not (usual or software.expert_overlap):
+        return plan
+    if not software.expert_overlap:
+        why = "expert exchange runs beside another micro-batch, as the framework's recipes for interleaved pipelines do"
+        assume(assumed, "overlap", "expert exchange", why)
+    return replace(plan, layout=replace(layout, software=replace(software, woven=True)))
 
 
 def _expert_tensor(d: _Degrees, given: Mapping[str, Any], compiled: bool) -> float:

@@ -10,7 +10,8 @@ class Matrix:
     """A weight matrix of a layer: `rows` inputs, `columns` outputs, `copies` of it, `active` per token.
 
     split: column | row | replicated under tensor parallel; role: attention | dense | expert | shared |
-    router | latent | embedding | head.
+    router | latent | embedding | head. follows: it reads the same input as the matrix before it, so that what is done
+    to that input (quantisation) is done once for both.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Matrix:
     role: str
     copies: int = 1
     active: float = 1.0
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

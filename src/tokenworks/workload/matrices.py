@@ -32,9 +32,10 @@ def _attention(a: Attention, hidden: int) -> tuple[Matrix, ...]:
     query_heads = a.kv_heads if a.kind in RECURRENT else a.heads  # recurrent: queries are as few as keys
     value_heads = a.heads if a.kind in RECURRENT else a.kv_heads
     found += _query(a, query_heads * a.head_dim, hidden)
-    found.append(Matrix("key", hidden, a.kv_heads * a.head_dim, "column", "attention"))
+    joint = not a.q_lora_rank  # one fused projection of queries, keys and values
+    found.append(Matrix("key", hidden, a.kv_heads * a.head_dim, "column", "attention", follows=joint))
     if not (a.shared_kv or a.key_is_value):
-        found.append(Matrix("value", hidden, value_heads * a.v_head_dim, "column", "attention"))
+        found.append(Matrix("value", hidden, value_heads * a.v_head_dim, "column", "attention", follows=True))
     if a.gated:
         found += _through("gate", hidden, a.heads * a.v_head_dim, a.gate_rank)
     if a.decays:
@@ -130,11 +131,11 @@ def _feed_forward(f: FeedForward, hidden: int) -> tuple[Matrix, ...]:
 def _mlp(
     prefix: str, hidden: int, width: int, role: str, gated: bool, copies: int = 1, active: float = 1.0
 ) -> list[Matrix]:
-    def matrix(name: str, rows: int, columns: int, split: str) -> Matrix:
-        return Matrix(prefix + name, rows, columns, split, role, copies, active)
+    def matrix(name: str, rows: int, columns: int, split: str, follows: bool = False) -> Matrix:
+        return Matrix(prefix + name, rows, columns, split, role, copies, active, follows)
 
     gate = [matrix("gate", hidden, width, "column")] if gated else []
-    return [*gate, matrix("up", hidden, width, "column"), matrix("down", width, hidden, "row")]
+    return [*gate, matrix("up", hidden, width, "column", gated), matrix("down", width, hidden, "row")]
 
 
 def mtp_block(architecture: Architecture) -> tuple[Layer, ...]:

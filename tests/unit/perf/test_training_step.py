@@ -259,3 +259,23 @@ def test_goodput_of_a_fleet_as_large_as_llama_3s():
     found = goodput(np.array([8.0, 16384.0, 131072.0]), reliability(GOODPUT))
     assert found[1] > 0.9  # arXiv 2407.21783, section 3.3.4: the paper reports over 90 % effective time
     assert np.all(np.diff(found) < 0)
+
+
+def test_software_holds_gradients_activations_and_logits_its_own_way():
+    """DeepSpeed's bf16 optimizer keeps two gradients (2 + 4 bytes), its fp16 one a single one of 2; a family's slack
+    stretches activations only, its logits' share the logits only."""
+    layout = replace(SMALL, pp=2.0, dp=4.0)
+    held = {
+        precision: step(
+            DENSE, A100, replace(layout, precision=precision), constants(A100, Software("deepspeed"))
+        ).memory
+        for precision in ("bf16", "fp16")
+    }
+    assert held["bf16"]["gradients"] == pytest.approx(3.0 * held["fp16"]["gradients"])
+    plain = constants(A100, Software("megatron-core"))
+    loose = replace(plain, framework={**plain.framework, "slack": 1.2, "logit_share": 1.0})
+    wordy = replace(plain, framework={**plain.framework, "logit_share": 1.4})
+    usual, slack, logits = (step(DENSE, A100, layout, c).memory for c in (plain, loose, wordy))
+    assert slack["activations"] == pytest.approx(1.2 * usual["activations"], rel=0.05)
+    assert slack["weights"] == usual["weights"] == logits["weights"]
+    assert logits["activations"] >= usual["activations"]

@@ -19,7 +19,7 @@ from tokenworks.quote.whynot import why_not, without_rules
 from tokenworks.records import Request, World
 from tokenworks.search import search
 from tokenworks.search.chance import chances, factors, normals
-from tokenworks.search.levers import PRICE, SPEED, Lever, criteria
+from tokenworks.search.levers import PRICE, SPEED, Costed, Lever
 
 ASKED: Mapping[str, Any] = {
     "make": {"train": {"model": "llama-3.1-8b", "tokens": 1e12, "within": "60 days"}},
@@ -45,7 +45,7 @@ def test_levers_at_one_give_the_search_s_own_figures(facts: Catalog) -> None:
     (problem,) = problems(resolved(request, world), world)
     state = search(problem).state
     found = levers_of(state)
-    same = criteria(state, found, np.ones((1, len(found.levers))))
+    same = Costed(state, found, np.ones((1, len(found.levers))))
     for name in ("total", "capital", "time", "energy", "carbon", "tokens_per_s"):
         np.testing.assert_allclose(same[name][0], state.designs[name], rtol=1e-12)
 

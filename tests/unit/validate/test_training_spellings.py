@@ -156,3 +156,38 @@ def test_a_run_that_fills_its_chips_does_not_fit_half_of_them_without_recomputat
     assert len(full) >= 10
     judged = [training.predict(halved(r), LAST)["fits"] for r in full]
     assert judged.count(False) >= 0.9 * len(judged)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "graph", "hidden"),
+    [
+        ("CUDA graph of the full iteration; MoE all-to-all overlap", True, True),
+        ("full-iteration CUDA graph", True, False),
+        ("without CUDA graphs", False, False), ("TP/DP/PP comm overlap enabled", None, False), (None, None, False),
+    ],
+)  # fmt: skip
+def test_what_a_run_says_of_graphs_and_of_expert_exchange_is_read(overlap, graph, hidden):
+    software, _ = read_software({**RUN, "overlap": overlap}, LAST.calibration["training"], ("NVIDIA", 2022), [])
+    assert (software.graph, software.expert_overlap) == (graph, hidden)
+
+
+@pytest.mark.parametrize(
+    ("changed", "woven"),
+    [
+        ({}, True), ({"framework": "Megatron-Bridge 25.09"}, False), ({"framework": "NeMo 25.11"}, False),
+        ({"recompute": "full"}, False), ({"hardware": {"chip": "GB200", "n_chips": 64, "scaleup_domain": 72}}, False),
+        ({"overlap": "full-iteration CUDA graph"}, False),
+        ({"framework": "Megatron-Bridge 25.09", "overlap": "moe a2a overlap"}, True),
+        ({"parallelism": {"tp": 1, "pp": 2, "cp": 1, "dp": 32, "ep": 8}}, False),
+    ],
+)  # fmt: skip
+def test_interleaved_pipelines_of_experts_weave_their_exchange_where_their_framework_does(changed, woven):
+    layout = {"tp": 1, "pp": 2, "cp": 1, "dp": 32, "ep": 8, "virtual_pipeline_stages": 4}
+    record = {
+        **RUN, "framework": "Megatron-Bridge 25.11", "model": {"name": "qwen3-30b-a3b"}, "parallelism": layout,
+        **changed,
+    }  # fmt: skip
+    run = training.read_run(record, LAST)
+    assert run.plan.layout.software.woven == woven
+    noted = any(note["field"] == "overlap" for note in run.assumed)
+    assert noted == (woven and "overlap" not in changed)

@@ -8,21 +8,22 @@ import { ErrorNote, Modal } from "./Basics";
 
 const Open = createContext<(pointer: string, name: string, kind: Kind) => void>(() => undefined);
 
-/** Every figure inside can be asked why it is what it is. */
-export function Explained({ quote, children }: { quote: string; children: ReactNode }) {
+type Answer = "quote" | "whatif" | "market";
+/** Every figure inside can be asked why it is what it is. answer, id: the kept answer that the figures are of. */
+export function Explained({ answer = "quote", id, children }: { answer?: Answer; id: string; children: ReactNode }) {
   const { t } = useWords();
   const [asked, setAsked] = useState<{ pointer: string; name: string; kind: Kind } | null>(null);
   return (
     <Open.Provider value={(pointer, name, kind) => setAsked({ pointer, name, kind })}>
       {children}
       <Modal title={asked ? t("Explain: {name}", { name: asked.name }) : ""} open={asked !== null} close={() => setAsked(null)}>
-        {asked ? <Why key={asked.pointer} quote={quote} {...asked} /> : null}
+        {asked ? <Why key={asked.pointer} answer={answer} id={id} {...asked} /> : null}
       </Modal>
     </Open.Provider>
   );
 }
 
-function Why({ quote, pointer, kind }: { quote: string; pointer: string; kind: Kind }) {
+function Why({ answer, id, pointer, kind }: { answer: Answer; id: string; pointer: string; kind: Kind }) {
   const { t } = useWords();
   const [found, setFound] = useState<Explanation | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -30,9 +31,9 @@ function Why({ quote, pointer, kind }: { quote: string; pointer: string; kind: K
   useEffect(() => {
     const stop = new AbortController();
     setError(null);
-    post<Explanation>("/v1/explain", { quote, figure: pointer }, stop.signal).then(setFound, (e) => !stop.signal.aborted && setError(e));
+    post<Explanation>("/v1/explain", { [answer]: id, figure: pointer }, stop.signal).then(setFound, (e) => !stop.signal.aborted && setError(e));
     return () => stop.abort();
-  }, [quote, pointer, round]);
+  }, [answer, id, pointer, round]);
   if (error) return <ErrorNote error={error} retry={() => setRound(round + 1)} />;
   if (!found) return <p role="status">{t("Looking it up …")}</p>;
   const value = typeof found.value === "number" ? figure(found.value, kind, t) : String(found.value);

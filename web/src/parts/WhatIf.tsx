@@ -1,10 +1,13 @@
-import { useEffect, useRef, useState } from "react";
-import { get, job, type Progress } from "../api";
-import { figure, type Kind } from "../format";
+import { useEffect, useState } from "react";
+import { get } from "../api";
+import type { Kind } from "../format";
 import { useWords } from "../i18n";
 import { go, type State } from "../state";
-import type { Json, Quote, RequestFile } from "../types";
+import type { Quote, RequestFile } from "../types";
+import { useJob } from "./asking";
 import { ErrorNote, Law, Table, Working } from "./Basics";
+import { Explained, Fig } from "./Explain";
+import Market from "./Market";
 
 interface Scenario { name: string; says: Record<string, string> }
 interface Verdict { standing: string; licence: string | null; review_policy: string | null; citations: string[] }
@@ -21,32 +24,15 @@ const WITHOUT: Record<string, string> = { unmet: "no design meets the request", 
 export default function WhatIf({ request, state, quote }: { request: RequestFile; state: State; quote: Quote | null }) {
   const { t, lang } = useWords();
   const [known, setKnown] = useState<Scenario[]>([]);
-  const [found, setFound] = useState<Answer | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const [progress, setProgress] = useState<Progress | null>(null);
-  const running = useRef<AbortController | null>(null);
-  const [busy, setBusy] = useState(false);
+  const { found, error, progress, busy, run, cancel } = useJob<Answer>();
   useEffect(() => {
     const stop = new AbortController();
     get<{ scenarios: Scenario[] }>("/v1/scenarios", stop.signal).then((a) => setKnown(a.scenarios), () => undefined);
-    return () => { stop.abort(); running.current?.abort(); };
+    return () => stop.abort();
   }, []);
   const [one, other] = [state.wa || "actual", state.wb || known[0]?.name || ""];
   const says = (s: Scenario) => s.says[lang] ?? s.says.en ?? s.name;
-  const run = async () => {
-    const stop = new AbortController();
-    running.current = stop;
-    setBusy(true);
-    setError(null);
-    try {
-      const asked = { request: quote?.request ?? request, scenarios: [other], against: one === "actual" ? [] : [one] };
-      setFound(await job<Answer>("/v1/whatif", asked as unknown as Json, setProgress, stop.signal));
-    } catch (e) {
-      if (!stop.signal.aborted) setError(e);
-    } finally {
-      setBusy(false);
-    }
-  };
+  const ask = () => void run("/v1/whatif", { request: quote?.request ?? request, scenarios: [other], against: one === "actual" ? [] : [one] });
   const choices = [{ name: "actual", says: { en: "The world as it is", "zh-Hant": "現實世界" } }, ...known];
   return (
     <section className="whatif">
@@ -55,22 +41,24 @@ export default function WhatIf({ request, state, quote }: { request: RequestFile
       <div className="axes">
         <label>{t("World A")} <select value={one} onChange={(e) => go({ wa: e.target.value })}>{choices.map((s) => <option key={s.name} value={s.name}>{says(s)}</option>)}</select></label>
         <label>{t("World B")} <select value={other} onChange={(e) => go({ wb: e.target.value })}>{choices.map((s) => <option key={s.name} value={s.name}>{says(s)}</option>)}</select></label>
-        <button type="button" className="primary" disabled={busy || !other} onClick={() => void run()}>{t("Compare worlds")}</button>
+        <button type="button" className="primary" disabled={busy || !other} onClick={ask}>{t("Compare worlds")}</button>
       </div>
-      {busy ? <Working progress={progress} what={t("Weighing both worlds …")} cancel={() => running.current?.abort()} /> : null}
-      {error ? <ErrorNote error={error} retry={() => void run()} /> : null}
-      {found && !busy ? <Sides found={found} /> : null}
+      {busy ? <Working progress={progress} what={t("Weighing both worlds …")} cancel={cancel} /> : null}
+      {error ? <ErrorNote error={error} retry={ask} /> : null}
+      {found && !busy ? <Explained answer="whatif" id={found.id}><Sides found={found.answer} /></Explained> : null}
+      <Market state={state} one={one} other={other} />
     </section>
   );
 }
 
 function Sides({ found }: { found: Answer }) {
   const { t } = useWords();
+  const fig = (at: string, name: string, value: number | null | undefined, kind: Kind) => (value == null ? "–" : <Fig at={at} name={name} value={value} kind={kind} />);
   const mark = (v: Verdict) => (v.licence ? <Law verdict={v.licence} standing={v.standing === "barred" ? "policy_of_denial" : null} /> : <span className="soft">{t(WITHOUT[v.standing] ?? "none")}</span>);
-  const moved = (rows: Moved[], caption: string, here: "A" | "B") => rows.length ? (
-    <Table caption={caption} rows={rows} id={(r) => r.make + r.system} columns={[
+  const moved = (list: "gained" | "lost", caption: string, here: "A" | "B") => found[list].length ? (
+    <Table caption={caption} rows={found[list]} id={(r) => r.make + r.system} columns={[
       { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },
-      ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Moved) => figure(r.figures[k], kind, t), sort: (r: Moved) => r.figures[k] })),
+      ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Moved) => fig(`/${list}/${found[list].indexOf(r)}/figures/${k}`, `${r.chip_name}, ${t(name)}`, r.figures[k], kind), sort: (r: Moved) => r.figures[k] })),
       { key: "here", head: t("In {side}", { side: here }), cell: (r) => mark(r.law) },
       { key: "there", head: t("In {side}", { side: here === "A" ? "B" : "A" }), cell: (r) => mark(r.law_elsewhere) },
       { key: "why", head: t("rules"), cell: (r) => <span className="cite">{[...new Set([...r.law.citations, ...r.law_elsewhere.citations])].slice(0, 4).join(" · ")}</span> }]} />
@@ -78,12 +66,12 @@ function Sides({ found }: { found: Answer }) {
   return (
     <div role="status">
       <p><b>{t("Best in A")}:</b> {Object.values(found.a.best).filter(Boolean).join(", ") || t("none")} · <b>{t("Best in B")}:</b> {Object.values(found.b.best).filter(Boolean).join(", ") || t("none")}</p>
-      {moved(found.gained, t("Offered in B only"), "B")}
-      {moved(found.lost, t("Offered in A only"), "A")}
+      {moved("gained", t("Offered in B only"), "B")}
+      {moved("lost", t("Offered in A only"), "A")}
       {found.changed.length ? (
         <Table caption={t("Offered in both, and different")} rows={found.changed} id={(r) => r.make + r.system} columns={[
           { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },
-          ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Pair) => `${figure(r.figures[k]?.a, kind, t)} → ${figure(r.figures[k]?.b, kind, t)}` })),
+          ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Pair) => (["a", "b"] as const).map((side) => <span key={side}>{side === "b" ? "→ " : ""}{fig(`/changed/${found.changed.indexOf(r)}/figures/${k}/${side}`, `${r.chip_name}, ${t(name)}, ${side.toUpperCase()}`, r.figures[k]?.[side], kind)}</span>) })),
           { key: "law", head: t("Law"), cell: (r) => <>{mark(r.law.a)} → {mark(r.law.b)}</> }]} />
       ) : null}
       {!found.gained.length && !found.lost.length && !found.changed.length ? <p>{t("Both worlds give the same answer.")}</p> : null}

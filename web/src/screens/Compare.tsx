@@ -60,7 +60,7 @@ export default function Compare({ quote, state, request }: { quote: Quote | null
   const best = quote.designs.find((d) => d.id === quote.best[make]);
   const pinned = pins.map((p) => quote.designs.find((d) => d.id === p)).filter((d): d is Design => d !== undefined);
   return (
-    <Explained quote={quote.id}>
+    <Explained id={quote.id}>
       <div className="head"><h1>{t("Compare")}</h1><Exports quote={quote} request={request} /></div>
       {jobs.length > 1 ? <p className="tabs">{jobs.map((j) => <button key={j} type="button" aria-pressed={j === make} onClick={() => go({ job: j })}>{t(j)}</button>)}</p> : null}
       {quote.infeasible ? (

@@ -30,7 +30,7 @@ export default function Design({ quote, state }: { quote: Quote | null; state: S
   const costs = parts((d.cost as unknown as { parts?: Record<string, number> }).parts);
   const racks = (d as unknown as { racks?: unknown }).racks;
   return (
-    <Explained quote={quote.id}>
+    <Explained id={quote.id}>
       <div className="head">
         <label className="pick">{t("Design")} <select value={d.id} onChange={(e) => go({ d: e.target.value })}>
           {quote.designs.map((x, i) => <option key={x.id} value={x.id}>{`${i + 1}. ${x.chips} × ${x.chip_name} · ${t(x.make)} · ${money(x.cost.total_usd)}`}</option>)}

@@ -37,7 +37,7 @@ export default function Truth({ state }: { state: State }) {
     setError(null);
     setProgress({ state: "waiting", before: 0, seconds: 0, said: "" });
     job<Report>("/v1/validation", {}, setProgress, stop.signal)
-      .then((r) => { kept = r; setReport(r); }, (e) => !stop.signal.aborted && setError(e))
+      .then(({ answer }) => { kept = answer; setReport(answer); }, (e) => !stop.signal.aborted && setError(e))
       .finally(() => setProgress(null));
   };
   useEffect(() => () => running.current?.abort(), []);

@@ -16,6 +16,7 @@ from typing import Any
 
 from tokenworks import catalog, deliver, files, workload
 from tokenworks import fabric as wires
+from tokenworks.app.explaining import BOOKS
 from tokenworks.app.heavy import pdf_pages
 from tokenworks.app.web import asks_law, asks_whatif
 from tokenworks.app.web.parameters import Parameters
@@ -89,8 +90,9 @@ def ask_predict(asked: Asked) -> Mapping[str, Any]:
 
 
 def ask_explain(asked: Asked) -> Mapping[str, Any]:
-    """Formula, inputs and sources of a figure of a stored quote."""
-    answer = why(asked.given.quote, asked.given.text("figure"))
+    """Formula, inputs and sources of a figure of a kept answer."""
+    content = asked.given.about
+    answer = why(content, asked.given.text("figure"), BOOKS[content["schema"]])
     return {**answer, "meaning": asked.say(answer["meaning"]), "formula": asked.say(answer["formula"])}
 
 
@@ -107,13 +109,13 @@ def ask_simulate(asked: Asked) -> Mapping[str, Any]:
         lines=None if text is None else text.splitlines(),
         strict=given.flag("strict"),
     )
-    world = asked.world(dt.date.fromisoformat(given.quote["world"]["date"]))
-    return simulate_design(given.quote, given.maybe_text("design"), load, world)
+    world = asked.world(dt.date.fromisoformat(given.about["world"]["date"]))
+    return simulate_design(given.about, given.maybe_text("design"), load, world)
 
 
 def ask_files(asked: Asked) -> bytes:
     """One file of a stored quote, or all of them as a zip."""
-    content = {k: v for k, v in asked.given.quote.items() if k != "seconds"}
+    content = {k: v for k, v in asked.given.about.items() if k != "seconds"}
     world = asked.world(dt.date.fromisoformat(content["world"]["date"]))
     made = deliver.contents(content, asked.say, architectures(content, world), pdf_pages())
     name = asked.given.text("name")
@@ -245,6 +247,7 @@ QUESTIONS: Mapping[str, Callable[[Asked], Mapping[str, Any] | bytes]] = {
     "whatif": asks_whatif.ask_whatif,
     "market": asks_whatif.ask_market,
     "scenarios": asks_whatif.ask_scenarios,
+    "demands": asks_whatif.ask_demands,
     "why-not": asks_whatif.ask_why_not,
     "without-rules": asks_whatif.ask_without_rules,
     "law-check": asks_law.ask_verdict,

@@ -44,7 +44,9 @@ def ask_market(asked: Asked) -> Mapping[str, Any]:
     asked.given.only("demand", "scenarios", "against", "draws")
     draws = asked.given.whole("draws", DRAWS_MAX, 1, DRAWS_MAX)
     wanted = asked.given.all.get("demand")
-    document, name = (catalog.shipped_demand(wanted), wanted) if isinstance(wanted, str) else (wanted, "demand")
+    document, name = (
+        (catalog.shipped_demand(wanted, "demand"), wanted) if isinstance(wanted, str) else (wanted, "demand")
+    )
     if isinstance(document, Mapping) and isinstance(document.get("buyers"), list):
         for buyer in document["buyers"]:
             refuse_files(buyer.get("request") if isinstance(buyer, Mapping) else None)
@@ -79,6 +81,18 @@ def ask_scenarios(asked: Asked) -> Mapping[str, Any]:
     found = [scenario.read(document, name) for name, document in sorted(asked.facts.overlays.items())]
     rows = [{"name": s.name, "says": dict(s.says), "changes": len(s.changes)} for s in found]
     return {"schema": "tokenworks/scenarios/1", "scenarios": rows}
+
+
+def ask_demands(asked: Asked) -> Mapping[str, Any]:
+    """The demand documents that come with the program."""
+    asked.given.only()
+    found = [(name, read_demand(catalog.shipped_demand(name, "demand"), name)) for name in catalog.shipped_demands()]
+    rows = [
+        {"name": name, "says": {"en": d.title, "zh-Hant": d.title_zh or d.title}, "source": d.source,
+         "assumed": d.assumed, "buyers": len(d.buyers)}
+        for name, d in found
+    ]  # fmt: skip
+    return {"schema": "tokenworks/demands/1", "demands": rows}
 
 
 def ask_why_not(asked: Asked) -> Mapping[str, Any]:

@@ -35,6 +35,7 @@ class Job:
         self.state, self.said = "waiting", ""
         self.made, self.started, self.ended = time.monotonic(), 0.0, 0.0
         self.answer: bytes | None = None
+        self.identity = ""  # under which the answer is kept, where it is
         self.problem: Problem | None = None
         self.finished = asyncio.Event()
         self.followers = 0  # readers that wait for it; the last one to go cancels it
@@ -129,7 +130,7 @@ class Jobs:
             kept = await self._run(self.store.get, key)
             if kept is not None:
                 self._metrics.count("store_hits")
-                return self._done(question, key, kept)
+                return self._done(question, key, *kept)
             for job in self._jobs.values():
                 if job.key == key and job.state in ("waiting", "running"):
                     return job
@@ -141,9 +142,9 @@ class Jobs:
         job.task = asyncio.create_task(self._work(job))
         return job
 
-    def _done(self, question: Question, key: str, answer: bytes) -> Job:
+    def _done(self, question: Question, key: str, identity: str, answer: bytes) -> Job:
         job = Job(question, key)
-        job.state, job.answer, job.ended = "done", answer, time.monotonic()
+        job.state, job.identity, job.answer, job.ended = "done", identity, answer, time.monotonic()
         job.finished.set()
         self._forget()
         if len(self._jobs) < self._settings.jobs:
@@ -193,7 +194,8 @@ class Jobs:
     def _keep(self, job: Job) -> None:
         answer = job.answer or b"{}"
         identity = json.loads(answer).get("id") if job.question.kind == "quote" else None
-        self.store.put(job.key, str(identity or job.key[:16]), job.question.kind, answer)
+        job.identity = str(identity or job.key[:16])
+        self.store.put(job.key, job.identity, job.question.kind, answer)
 
     async def stored(self, kind: str, identity: str) -> bytes | None:
         """A kept answer by the id that it carries."""

@@ -33,7 +33,7 @@ class Route:
     query: Mapping[str, tuple[Schema, bool]] | None = None
     body: Schema | None = None
     answer: str | None = None  # name of the answer's JSON Schema in app/schemas
-    about_quote: bool = False  # `quote` is the id of a kept quote
+    about: tuple[str, ...] = ()  # kinds of kept answers, one of which the question names by its id
     list_as: str | None = None  # a body that is a list is taken as this field
 
 
@@ -76,10 +76,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/predict", "predict", "Predict published runs.", answer="predictions", list_as="records",
           body={"oneOf": [{"type": "array", "items": {"type": "object"}, "maxItems": 2000},
                           _object(("records",), records={"type": "array", "items": {"type": "object"}})]}),
-    Route("POST", "/v1/explain", "explain", "Formula, inputs and sources of a figure of a kept quote.",
-          body=_object(("quote", "figure"), quote=TEXT, figure=TEXT), answer="explanation", about_quote=True),
+    Route("POST", "/v1/explain", "explain", "Formula, inputs and sources of a figure of a kept answer.",
+          body=_object(("figure",), figure=TEXT, quote=TEXT, whatif=TEXT, market=TEXT), answer="explanation",
+          about=("quote", "whatif", "market")),
     Route("POST", "/v1/simulate", "simulate", "Let requests flow through a serving design of a kept quote.",
-          body=_object(("quote",), **ARRIVALS), answer="simulation", about_quote=True),
+          body=_object(("quote",), **ARRIVALS), answer="simulation", about=("quote",)),
     Route("GET", "/v1/law/check", "law-check", "What the law says of one shipment. Not legal advice.",
           query=_asked(SHIPMENT, "chip", "to", "on"), answer="verdict"),
     Route("POST", "/v1/law/check", "law-check", "What the law says of one shipment. Not legal advice.",
@@ -112,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
           body=_object(("demand",), demand={"oneOf": [TEXT, {"type": "object"}]}, scenarios=WORLDS, against=WORLDS,
                        draws={"type": "integer", "minimum": 1, "maximum": 10_000})),
     Route("GET", "/v1/scenarios", "scenarios", "The scenarios of the catalog."),
+    Route("GET", "/v1/demands", "demands", "The demand documents that come with the program, for /v1/market."),
     Route("POST", "/v1/why-not", "why-not", "Why a design is not the answer: its id, or 'chip=h100 tp=8'.",
           body=_object(("request", "design"), request=REQUEST, design=TEXT)),
     Route("POST", "/v1/without-rules", "without-rules", "What the export rules change, and which rules.",
@@ -142,6 +144,8 @@ def document() -> dict[str, Any]:
 
 PLAIN = (
     ("/v1/quotes/{id}", "get", "A kept quote: the same id gives the same numbers for ever.", "quote"),
+    ("/v1/whatifs/{id}", "get", "A kept whatif.", "whatif"),
+    ("/v1/markets/{id}", "get", "A kept market.", "market"),
     ("/v1/quotes/{id}/files/{name}", "get", "A file of a kept quote; all.zip holds them all.", None),
     ("/v1/jobs/{id}", "get", "How far a job is.", None),
     ("/v1/jobs/{id}", "delete", "Cancel a job.", None),

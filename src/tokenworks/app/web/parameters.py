@@ -116,7 +116,7 @@ class Parameters:
         return value
 
     @property
-    def quote(self) -> Mapping[str, Any]:
-        """The stored quote that the question is about; the server has put it there."""
-        found: Mapping[str, Any] = self.all["quote"]
+    def about(self) -> Mapping[str, Any]:
+        """The kept answer that the question is about; the server has put it there."""
+        found: Mapping[str, Any] = self.all["about"]
         return found

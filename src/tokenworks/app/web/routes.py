@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from tokenworks.language import Translator, text
 from tokenworks.version import VERSION
 
 BEAT_SECONDS = 1.0
+KEPT_AT = ("quote", "whatif", "market")  # answers that are kept under an id: /v1/quotes/{id}, ...
 DOWNLOADS = {
     "json": "application/json", "md": "text/markdown; charset=utf-8", "html": "text/html; charset=utf-8",
     "csv": "text/csv; charset=utf-8", "svg": "image/svg+xml", "zip": "application/zip", "pdf": "application/pdf",
@@ -36,7 +38,8 @@ def add(app: FastAPI) -> None:
     """Add every route of the API."""
     for route in ROUTES:
         app.add_route(route.path, _question(route), methods=[route.method])
-    app.add_route("/v1/quotes/{id}", _stored, methods=["GET"])
+    for kind in KEPT_AT:
+        app.add_route(f"/v1/{kind}s/{{id}}", _stored(kind), methods=["GET", "HEAD"])
     app.add_route("/v1/quotes/{id}/files/{name:path}", _file, methods=["GET"])
     app.add_route("/v1/jobs/{id}", _job, methods=["GET"])
     app.add_route("/v1/jobs/{id}", _cancel, methods=["DELETE"])
@@ -59,8 +62,8 @@ def _question(route: Route) -> Any:
     async def ask(request: Request) -> Response:
         given = await _given(request, route)
         language = language_of(request.scope) if route.kind in SPOKEN else "en"
-        if route.about_quote:
-            given["quote"] = await _quote_of(request, str(given.get("quote", "")))
+        if route.about:
+            given["about"] = await _about(request, route.about, given)
         job = await _jobs(request).submit(Question(route.kind, given, language))
         if "respond-async" in request.headers.get("prefer", "").lower():
             job.followers += 1  # until it is cancelled: it goes on without a reader
@@ -137,12 +140,20 @@ async def _body(request: Request) -> bytes:
     return bytes(found)
 
 
-async def _quote_of(request: Request, identity: str) -> Mapping[str, Any]:
-    found = await _jobs(request).stored("quote", identity[:100])
-    if found is None:
-        raise Problem("not-found", text("no quote of this id is kept here: ask it again"), "quote")
-    content: Mapping[str, Any] = json.loads(found)
+async def _about(request: Request, kinds: tuple[str, ...], given: dict[str, Any]) -> Mapping[str, Any]:
+    """The kept answer that the parameters name by its id; the id is taken out of them. Raises Problem."""
+    named = [kind for kind in kinds if kind in given]
+    if len(named) != 1:
+        raise Problem("bad-request", text("expected one of: {allowed}", allowed=", ".join(kinds)), (*named, *kinds)[0])
+    content: Mapping[str, Any] = json.loads(await _kept(request, named[0], str(given.pop(named[0])), named[0]))
     return content
+
+
+async def _kept(request: Request, kind: str, identity: str, field: str) -> bytes:
+    found = await _jobs(request).stored(kind, identity[:100])
+    if found is None:
+        raise Problem("not-found", text("no answer of this id is kept here: ask it again"), field)
+    return found
 
 
 async def _follow(request: Request, job: Job) -> None:
@@ -170,25 +181,34 @@ async def _gone(request: Request) -> None:
 def _answer(job: Job) -> Response:
     if job.answer is None:
         raise job.problem or Problem("defect")
-    return Response(job.answer, media_type="application/json", headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    if job.question.kind in KEPT_AT:
+        headers["Content-Location"] = f"/v1/{job.question.kind}s/{job.identity}"
+    return Response(job.answer, media_type="application/json", headers=headers)
 
 
 # --------------------------------------------------------------------------------------- kept answers
 
 
-async def _stored(request: Request) -> Response:
-    found = await _jobs(request).stored("quote", str(request.path_params["id"])[:100])
-    if found is None:
-        raise Problem("not-found", text("no quote of this id is kept here: ask it again"), "id")
-    return Response(found, media_type="application/json", headers={"Cache-Control": "private, max-age=3600"})
+def _stored(kind: str) -> Any:
+    async def kept(request: Request) -> Response:
+        found = await _kept(request, kind, str(request.path_params["id"]), "id")
+        tag = f'"{hashlib.sha256(found).hexdigest()[:32]}"'
+        headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
+        known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+        if known & {tag, "*"}:
+            return Response(status_code=304, headers=headers)
+        return Response(found, media_type="application/json", headers=headers)
+
+    return kept
 
 
 async def _file(request: Request) -> Response:
     """A file to download: always an attachment, and nothing in it may run."""
     name = str(request.path_params["name"])[:200]
-    quote = await _quote_of(request, str(request.path_params["id"]))
+    quote = json.loads(await _kept(request, "quote", str(request.path_params["id"]), "id"))
     language = language_of(request.scope)
-    job = await _jobs(request).submit(Question("file", {"quote": quote, "name": name}, language))
+    job = await _jobs(request).submit(Question("file", {"about": quote, "name": name}, language))
     await _follow(request, job)
     found = _answer(job)
     ending = name.rsplit(".", 1)[-1]

@@ -18,8 +18,8 @@ TABLE = """CREATE TABLE IF NOT EXISTS answers (
     body {blob} NOT NULL)"""
 INDEX = "CREATE INDEX IF NOT EXISTS answers_id ON answers (kind, id)"
 PUT = "INSERT INTO answers (key, id, kind, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-BY_KEY = "SELECT body FROM answers WHERE key = ?"
-BY_ID = "SELECT body FROM answers WHERE kind = ? AND id = ? ORDER BY number DESC LIMIT 1"
+BY_KEY = "SELECT id, body FROM answers WHERE key = ?"
+BY_ID = "SELECT id, body FROM answers WHERE kind = ? AND id = ? ORDER BY number DESC LIMIT 1"
 NEWEST = "SELECT number FROM answers ORDER BY number DESC LIMIT 1 OFFSET ?"
 PRUNE = "DELETE FROM answers WHERE number <= ?"
 
@@ -119,20 +119,21 @@ class Store:
                 if oldest:
                     self._db.run(PRUNE, (oldest[0][0],))
 
-    def get(self, key: str) -> bytes | None:
-        """The answer under a key."""
+    def get(self, key: str) -> tuple[str, bytes] | None:
+        """The id and the answer under a key."""
         return self._one(BY_KEY, (key,))
 
     def by_id(self, kind: str, identity: str) -> bytes | None:
         """The newest answer of a kind that carries an id."""
-        return self._one(BY_ID, (kind, identity))
+        found = self._one(BY_ID, (kind, identity))
+        return None if found is None else found[1]
 
     def close(self) -> None:
         """Give the database back."""
         with self._lock:
             self._db.close()
 
-    def _one(self, statement: str, values: Sequence[Any]) -> bytes | None:
+    def _one(self, statement: str, values: Sequence[Any]) -> tuple[str, bytes] | None:
         with self._lock:
             rows = self._db.run(statement, values)
-        return zlib.decompress(rows[0][0]) if rows else None
+        return (str(rows[0][0]), zlib.decompress(rows[0][1])) if rows else None
