@@ -21,7 +21,7 @@ from tokenworks.perf.serving_step import Load
 _TRIALS = 10  # evaluations of the batch: the bracket then is narrower than 1e-6
 _CLOSE = 1e-4  # of a limit, in logarithms: near enough
 SHARED = 1.5  # prompts that fit into a step, below which they queue as if one filled it
-_PASSES = 8  # of the share of steps that carry prompts
+_PASSES = 6  # of the share of steps that carry prompts
 _LEAST = 1e-3  # sequences: the smallest batch that is tried
 FULL = 0.98  # utilisation beyond which an open queue is called overloaded
 _SHORTEST = 0.5  # of a step at the mean batch: the least that its mean over batches is taken to be
