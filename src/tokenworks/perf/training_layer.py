@@ -151,12 +151,14 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
 
 def attention_efficiency(attention: Attention, bench: Bench) -> Column:
     """Sustained share of the bf16 peak in the fused core: ea (d / 128)^p (of heads narrower than 128 the exponent of
-    the chip's generation), less for recurrent kernels, for heads that plain matrix products read across the bounds of
-    their 16 bytes, and for FlashAttention-2 on chips it lags behind (Hopper on;
-    arXiv 2407.08608)."""
+    the chip's generation), less for heads that plain matrix products read across the bounds of their 16 bytes, and for
+    FlashAttention-2 on chips it lags behind (Hopper on; arXiv 2407.08608). Recurrent kernels go by memory bandwidth:
+    they read and write states and inputs for little arithmetic (Mamba-2, arXiv 2405.21060, section 6)."""
     c, width = bench.constants, float(attention.head_dim)
+    if attention.kind in RECURRENT:
+        return c["scan"] * bench.hardware.memory_bandwidth / bench.hardware.peak["bf16"]
     share = c.attention * roofline.head_efficiency(width, c.narrow_head if width < 128.0 else c["head_power"])
-    if c.framework.get("flash2") and c.flash2_lags and attention.kind not in RECURRENT:
+    if c.framework.get("flash2") and c.flash2_lags:
         share = share * c["flash2"]
     if c.framework.get("legacy") and attention.head_dim % _ALIGNED:
         share = share * c["misaligned"]
@@ -164,7 +166,7 @@ def attention_efficiency(attention: Attention, bench: Bench) -> Column:
         share = share * c["mla"]
     if attention.kind == "sparse":
         return share * c["sparse"]
-    return share * c["scan"] if attention.kind in RECURRENT else share
+    return share
 
 
 def attention_work(attention: Attention, bench: Bench) -> Work:

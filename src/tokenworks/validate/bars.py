@@ -1,6 +1,6 @@
 """Error bars: residuals of unseen runs -> the 80 % interval of each evidence class, and whether it holds.
 
-Weights: a group of like runs counts once, and chips or frameworks with many groups less than in proportion.
+Weights: a group with many like runs, and a chip or framework with many groups, count less than in proportion.
 Intervals are quantiles of log(measured / predicted) with the finite-sample step of split conformal prediction (Vovk et
 al. 2005; Lei et al. 2018, eq. 2.2): the rank (n + 1) q instead of n q. Where the chip or the software was not seen
 the interval is symmetric, the quantile of the absolute logarithm: to which side a new one errs is not known.
@@ -40,17 +40,27 @@ def known(found: Iterable[Residual], metric: str) -> list[Residual]:
 
 
 def weights(found: Sequence[Residual]) -> Floats:
-    """One per group, shared among its runs; and the groups of what was left out together (a chip, a framework, a
-    fold) share the square root of their number, so that no chip with many runs speaks for all."""
-    runs: dict[tuple[str, str, str], int] = defaultdict(int)
+    """Of each group the square root of its configurations, shared among them and among the runs of each; and the
+    groups of what was left out together (a chip, a framework, a fold) share the square root of their number. So a
+    configuration published many times counts once, a long sweep more than one run but not in proportion, and no chip
+    with many groups speaks for all. The weights add up to the number of groups."""
+    runs: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for r in found:
-        runs[r.split, r.left, r.group] += 1
-    groups: dict[tuple[str, str], int] = defaultdict(int)
-    for split, left, _ in runs:
-        groups[split, left] += 1
-    weight = np.array([1.0 / runs[r.split, r.left, r.group] / groups[r.split, r.left] ** 0.5 for r in found])
-    size = len({r.group for r in found})
-    return weight * (size / weight.sum()) if len(weight) else weight
+        runs[r.split, r.left, r.group, r.configuration] += 1
+    sizes: dict[tuple[str, str, str], int] = defaultdict(int)
+    for split, left, group, _ in runs:
+        sizes[split, left, group] += 1
+    whole: dict[tuple[str, str], float] = defaultdict(float)
+    for (split, left, _), size in sizes.items():
+        whole[split, left] += size**0.5
+    weight = np.array([
+        1.0
+        / runs[r.split, r.left, r.group, r.configuration]
+        / (sizes[r.split, r.left, r.group] * whole[r.split, r.left]) ** 0.5
+        for r in found
+    ])  # fmt: skip
+    every = len({r.group for r in found})
+    return weight * (every / weight.sum()) if len(weight) else weight
 
 
 def quantile(values: Floats, weight: Floats, q: float) -> float:

@@ -101,7 +101,11 @@ def reason(r: Residual, unseen: Sequence[Residual], study: Study, world: World) 
     """The likeliest reason for a bad prediction that the runs themselves show, the strongest first: `repeats` (one
     configuration was published with figures far apart), `alone` (few configurations of its kind in the fit),
     `mixture` (experts or recurrent layers), `assumed` (the record leaves fields out), else `unknown`."""
-    same = [(o.predicted or 0.0) * exp(o.ratio) for o in unseen if o.group == r.group and o.ratio is not None]
+    same = [
+        (o.predicted or 0.0) * exp(o.ratio)
+        for o in unseen
+        if o.configuration == r.configuration and o.ratio is not None
+    ]
     if max(same) > REPEATS * min(same):
         return "repeats"
     for of in study.kinds.values():
@@ -128,7 +132,7 @@ def weak(tables: Mapping[str, Mapping[str, Any]], whole: Mapping[str, Any]) -> l
 def _noise(study: Study, records: Sequence[Record]) -> Mapping[str, Any]:
     found = {}
     for metric, truth in study.truths.items():
-        floor = noise_floor(records, truth, study.group)
+        floor = noise_floor(records, truth, study.configuration)
         if floor is not None:
             found[metric] = dict(zip(("configurations", "median", "p90"), floor, strict=True))
     return found

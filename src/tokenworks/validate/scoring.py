@@ -118,7 +118,7 @@ def size_class(chips: float) -> str:
 
 
 def noise_floor(
-    records: Iterable[Record], truth: Callable[[Record], float | None], group: Callable[[Record], str]
+    records: Iterable[Record], truth: Callable[[Record], float | None], configuration: Callable[[Record], str]
 ) -> tuple[int, float, float] | None:
     """The spread of runs of one configuration (published again, other software releases): (configurations,
     median, 90th percentile) of the error that their own mean leaves, weighted by run. None without repeats.
@@ -129,7 +129,7 @@ def noise_floor(
     for record in records:
         value = truth(record)
         if value:
-            same[group(record)].append(float(np.log(value)))
+            same[configuration(record)].append(float(np.log(value)))
     repeated = [v for v in same.values() if len(v) > 1]
     if not repeated:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,11 @@ METRICS = (
     "ttft_p99_ms",
     "tpot_p99_ms",
 )
+# what a prediction is asked for, but the engine's release
+ASKED = (
+    "hardware", "weight_precision", "kv_precision", "isl", "osl", "length_type", "nominal", "load", "parallelism",
+    "disaggregated", "speculative", "prefix_cache", "max_batch_size", "prefill_only", "decode_only",
+)  # fmt: skip
 
 
 def seen(samples: Sequence[Sample]) -> Mapping[str, list[str]]:
@@ -76,6 +82,11 @@ def group(record: Record) -> str:
     return " | ".join(cell_of(record))
 
 
+def configuration(record: Record) -> str:
+    """All that is asked of one cell at one load: such runs differ in the engine's release, or in what nobody wrote."""
+    return f"{group(record)} | {json.dumps({name: record.get(name) for name in ASKED}, sort_keys=True)}"
+
+
 def _truth(metric: str, record: Record) -> float | None:
     return measured(record).get(metric) if scored(record) else None
 
@@ -118,6 +129,7 @@ STUDY = Study(
     predict=inference.predict_all,
     truths={metric: (lambda record, metric=metric: _truth(metric, record)) for metric in METRICS},  # type: ignore[misc]
     group=group,
+    configuration=configuration,
     kinds={"chip": chip, "model": model, "engine": engine},
     tables={"chip": chip, "engine": engine, "model": model, "load": load, "precision": precision},
 )

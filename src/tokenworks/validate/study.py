@@ -40,8 +40,9 @@ class Study:
     else known of its runs; all sets come at once, so that what they share is computed once. A calibration holds
     `seen` (what the fitted runs had, for perf.evidence). predict: the records' answers, in order. truths: metric ->
     its published value in a record, None where it has none. group: runs of one group are never on both sides of a
-    split. kinds: what is left out whole -> which one a record has. tables: what errors are shown by -> which one a
-    record has. baseline: residuals of a plain guess over the main splits, where there is one.
+    split. configuration: its runs differ in nothing that a prediction asks for but the software's release. kinds: what
+    is left out whole -> which one a record has. tables: what errors are shown by -> which one a record has. baseline:
+    residuals of a plain guess over the main splits, where there is one.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Study:
     predict: Callable[[Sequence[Record], World], Sequence[Mapping[str, Any]]]
     truths: Mapping[str, Callable[[Record], float | None]]
     group: Callable[[Record], str]
+    configuration: Callable[[Record], str]
     kinds: Mapping[str, Callable[[Record, World], str]]
     tables: Mapping[str, Callable[[Record, World], str]]
     baseline: Callable[[Sequence[Split], World], Sequence[Residual]] | None = None
@@ -58,13 +60,15 @@ class Study:
 @dataclass(frozen=True)
 class Residual:
     """One measured figure against its prediction. ratio: log(measured / predicted); None where the run could
-    not be predicted. labels: its evidence class under the fit that predicted it. left: what was left out."""
+    not be predicted. labels: its evidence class under the fit that predicted it. left: what was left out. group,
+    configuration: as the study names them."""
 
     split: str
     left: str
     record: Record
     metric: str
     group: str
+    configuration: str
     labels: tuple[str, ...]
     predicted: float | None
     ratio: float | None
@@ -81,7 +85,8 @@ def residuals(study: Study, records: Sequence[Record], world: World, split: str,
             found = (answer["metrics"] or {}).get(metric)
             value = None if found is None else float(found["value"])
             ratio = None if value is None else log(measured / value)
-            yield Residual(split, left, record, metric, study.group(record), labels, value, ratio)
+            like = study.group(record), study.configuration(record)
+            yield Residual(split, left, record, metric, *like, labels, value, ratio)
 
 
 def with_constants(world: World, study: Study, calibration: Mapping[str, Any]) -> World:

@@ -299,6 +299,9 @@ def read_plan(
         if d.tp > 1:
             assume(assumed, "parallelism.sequence_parallel", parallel, "the framework's default")
     policy, known = read_recompute(record, calibration, arch.depth / (d.pp * d.vpp))
+    if not known and "recompute" in family:
+        usual = assume(assumed, "recompute", family["recompute"], "the framework's default")
+        policy, known = read_recompute({"recompute": usual}, calibration, arch.depth)
     layout = Layout(
         tp=d.tp, pp=d.pp, vpp=d.vpp, cp=d.cp, ep=d.ep, dp=d.dp,
         etp=_expert_tensor(d, given, bool(family.get("xla"))),

@@ -78,7 +78,7 @@ def predict(records: Sequence[Record], world: World) -> Sequence[Mapping[str, An
 
 
 def group(record: Record) -> str:
-    """Runs of one configuration."""
+    """Runs of one configuration: they differ in the software's release only."""
     return str(record.get("config_group"))
 
 
@@ -135,9 +135,8 @@ def baseline(splits: Sequence[Split], world: World) -> tuple[Residual, ...]:
                 continue
             value = None if full is None else full * float(np.median(usual.get(chip(record, world)) or [every]))
             ratio = None if value is None else log(rate / value)
-            found.append(
-                Residual(split.name, split.left, record, "tokens_per_s_per_chip", group(record), (), value, ratio)
-            )
+            like = group(record), group(record)
+            found.append(Residual(split.name, split.left, record, "tokens_per_s_per_chip", *like, (), value, ratio))
     return tuple(found)
 
 
@@ -158,6 +157,7 @@ STUDY = Study(
     predict=predict,
     truths={"tokens_per_s_per_chip": measured_rate, "peak_memory_bytes": measured_memory},
     group=group,
+    configuration=group,
     kinds={"chip": chip, "generation": generation, "framework": framework},
     tables={"chip": chip, "framework": framework, "class": kind, "size": size, "precision": precision},
     baseline=baseline,

@@ -124,3 +124,12 @@ def test_a_framework_may_run_its_own_mixtures_on_other_kernels():
     ]
     assert seconds[1] < 0.7 * seconds[0]
     assert chosen.for_model(False).framework == chosen.framework
+
+
+def test_a_scan_takes_its_time_from_the_memory_and_not_from_the_matrix_units():
+    scan = Attention("mamba", 64, 8, 128, 64)
+    strong = replace(H100, peak={kind: 2.0 * rate for kind, rate in H100.peak.items()})
+    wide = replace(H100, memory_bandwidth=2.0 * H100.memory_bandwidth)
+    usual, peak, memory = (attention_work(scan, Bench(h, SMALL, constants())).attention for h in (H100, strong, wide))
+    assert peak == pytest.approx(usual)
+    assert memory == pytest.approx(usual / 2.0)

@@ -46,7 +46,7 @@ def chip(record: Record, world: Any) -> str:
     return record["chip"]
 
 
-TOY = Study("toy", ("toys",), one_by_one(fit), predict, {"y": truth}, group, {"chip": chip}, {"chip": chip})
+TOY = Study("toy", ("toys",), one_by_one(fit), predict, {"y": truth}, group, group, {"chip": chip}, {"chip": chip})
 
 
 def runs(count: int) -> list[Record]:
@@ -91,7 +91,8 @@ def test_residuals_are_of_constants_fitted_without_the_run(world):
 
 def some(ratios: Sequence[float | None], labels: tuple[str, ...] = ("a", "b")) -> list[Residual]:
     return [
-        Residual("s", "l", {"id": i}, "y", str(i), labels, None if r is None else 1.0, r) for i, r in enumerate(ratios)
+        Residual("s", "l", {"id": i}, "y", str(i), str(i), labels, None if r is None else 1.0, r)
+        for i, r in enumerate(ratios)
     ]
 
 
@@ -101,7 +102,7 @@ def test_scores_are_by_hand():
     assert found.median == pytest.approx(0.1)
     assert found.bias == pytest.approx(0.0)
     assert scoring.score(some([None])).covered == 0
-    repeated = [*some([0.0]), *[Residual("s", "l", {}, "y", "9", (), 1.0, math.log(2))] * 9]
+    repeated = [*some([0.0]), *[Residual("s", "l", {}, "y", "9", "9", (), 1.0, math.log(2))] * 9]
     assert scoring.score(repeated).median == pytest.approx(0.5)
     assert scoring.score(repeated, each_group=True).median == pytest.approx(0.25)
 
@@ -130,6 +131,16 @@ def test_a_repeated_configuration_counts_once_in_an_interval():
     assert bars.classes(many)["a"]["high"] == bars.classes(once)["a"]["high"]
 
 
+def test_a_sweep_counts_more_than_a_run_but_not_in_proportion():
+    """Nine configurations of one group weigh three times a group of one."""
+    one = some([0.0] * 3)
+    sweep = [Residual("s", "l", {}, "y", "sweep", str(i), ("a", "b"), 1.0, 0.1) for i in range(9)]
+    found = bars.weights([*one, *sweep, *sweep])  # each of the nine published twice: no more than once
+    assert found[:3] == pytest.approx([found[0]] * 3)
+    assert found[3:].sum() == pytest.approx(3.0 * found[0])
+    assert found.sum() == pytest.approx(4.0)
+
+
 @given(st.integers(40, 400), st.integers(0, 1000))
 def test_intervals_hold_on_runs_that_did_not_make_them(n, seed):
     ratios = np.random.default_rng(seed).normal(0.05, 0.2, n)
@@ -152,13 +163,13 @@ def test_the_interval_of_a_time_is_the_inverse_of_its_rates():
 
 
 def test_the_worst_are_the_farthest_one_a_group():
-    found = [*some([0.1, -0.5, 0.3]), Residual("s", "l", {"id": 9}, "y", "1", (), 1.0, 0.45)]
+    found = [*some([0.1, -0.5, 0.3]), Residual("s", "l", {"id": 9}, "y", "1", "1", (), 1.0, 0.45)]
     assert [r.ratio for r in worst(found)] == [-0.5, 0.3, 0.1]
 
 
 def test_a_bad_prediction_gets_the_reason_that_the_runs_show(world):
     def one(label, number, ratio, chip="a", name=()):
-        return Residual("s", "l", {"id": number, "chip": chip}, "y", label, ("chip seen", *name), 1.0, ratio)
+        return Residual("s", "l", {"id": number, "chip": chip}, "y", label, label, ("chip seen", *name), 1.0, ratio)
 
     many = [one(str(i), i, 0.1) for i in range(8)]
     twice = [one("r", 90, 0.0), one("r", 91, 0.6)]

@@ -191,3 +191,12 @@ def test_interleaved_pipelines_of_experts_weave_their_exchange_where_their_frame
     assert run.plan.layout.software.woven == woven
     noted = any(note["field"] == "overlap" for note in run.assumed)
     assert noted == (woven and "overlap" not in changed)
+
+
+@pytest.mark.parametrize(("framework", "full"), [("MaxText", 1.0), ("Megatron-Bridge 25.11", 0.0)])
+def test_recomputation_that_is_not_said_is_the_default_of_the_framework(framework, full):
+    """Else it is what must be to fit, which for this run is nothing."""
+    run = training.read_run({**RUN, "framework": framework, "recompute": None}, LAST)
+    layout, notes = training.choose_recompute(run)
+    assert layout.full == full
+    assert [note["field"] for note in (*run.assumed, *notes)].count("recompute") == 1
