@@ -116,6 +116,8 @@ def test_a_kept_answer_is_sent_once(trained: Any, http: httpx.Client) -> None:
     tag = first.headers["etag"]
     again = http.get(f"/v1/quotes/{trained['id']}", headers={"If-None-Match": f'"other", W/{tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    for each in (first, again):  # nobody need ask again: the id is a hash of all that the answer comes from
+        assert each.headers["cache-control"] == "private, max-age=31536000, immutable"
     other = http.get(f"/v1/quotes/{trained['id']}", headers={"If-None-Match": '"other"'})
     assert (other.status_code, other.content) == (200, first.content)
     assert http.get("/v1/quotes/none-such", headers={"If-None-Match": "*"}).status_code == 404
@@ -277,6 +279,10 @@ def test_market_over_http_is_that_of_the_command(
         refused = http.post("/v1/market", json={**asked, "demand": wrong})
         assert refused.status_code in (404, 422)
         assert refused.json()["field"].startswith("demand")
+    for kind, question in (("market", asked), ("whatif", {"request": CAR, "scenarios": ["gpu-price-minus-30"]})):
+        for side in ("scenarios", "against"):
+            refused = http.post(f"/v1/{kind}", json={**question, side: ["actual", "gpu-price-minus-31"]})
+            assert (refused.status_code, refused.json()["field"]) == (422, f"{side}.1")
     shipped = http.get("/v1/demands").json()["demands"]
     assert {"world-2025", "world-2026"} <= {row["name"] for row in shipped}
     assert all(row["buyers"] and row["source"] and row["says"]["zh-Hant"] for row in shipped)

@@ -6,19 +6,63 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from web_server import CAR, TRAIN, serving
 
+from tokenworks import catalog
 from tokenworks.app.cli import run
+from tokenworks.app.web import warm
+from tokenworks.app.web.asks import answer
 from tokenworks.app.web.settings import Settings
 from tokenworks.app.web.store import Store
+from tokenworks.simulate import loop
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
     Path(p) for p in [shutil.which("initdb")] if p is not None
 ]
+
+
+def test_a_worker_warms_up_with_questions_that_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of a step are left to the question that meets them, so that a step could fail unseen for ever."""
+    answered: list[str] = []
+
+    def watched(kind: str, *rest: Any) -> bytes:
+        found = answer(kind, *rest)
+        answered.append(kind)
+        return found
+
+    at_hand = False
+    monkeypatch.setattr(warm, "answer", watched)
+    monkeypatch.setattr(warm.loop, "at_hand", lambda: at_hand)
+    warming = warm.Warming(catalog.load(None))
+    while warming.pause == 0.0:
+        warming.step()
+    assert answered == ["quote", "quote", "file", "law-check"]
+    assert warming.pause == warm.PATIENCE  # the simulator's code is not there yet
+    warming.step()
+    assert len(answered) == 4
+    at_hand = True
+    monkeypatch.setattr("tokenworks.simulate.loop.compiled", lambda: loop.run)
+    warming.step()
+    assert answered[-1] == "simulate"
+    assert warming.pause is None
+
+
+def test_a_server_that_warms_up_answers_and_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing is compiled there: that takes a quarter of a minute
+    with serving(Settings(workers=1, warm=True)) as client:
+        while not client.get("/v1/health").json()["ready"]:
+            time.sleep(0.02)
+        asked = time.perf_counter()
+        assert client.get("/v1/fabric?topology=fat-tree&chips=64").status_code == 200
+        assert time.perf_counter() - asked < 5.0
+        ended = time.perf_counter()
+    assert time.perf_counter() - ended < 5.0
 
 
 def test_a_question_that_takes_too_long_is_stopped_and_the_next_is_answered() -> None:

@@ -47,6 +47,7 @@ def web(
         token=token or None,
         hosts=LOCAL if local else (),
         workers=workers or min(8, os.cpu_count() or 1),
+        warm=True,
         catalog=None if opts.catalog is None else str(opts.catalog),
     )
     _serve(host, port, settings, opts.say)

@@ -15,7 +15,7 @@ from tokenworks.app.web.metrics import Metrics
 from tokenworks.app.web.problems import Problem
 from tokenworks.app.web.settings import Settings
 from tokenworks.app.web.store import Store
-from tokenworks.app.web.worker import Question, Slot
+from tokenworks.app.web.worker import Helper, Question, Slot
 from tokenworks.errors import TokenworksError
 from tokenworks.language import text
 from tokenworks.version import VERSION
@@ -63,6 +63,7 @@ class Jobs:
     def __init__(self, settings: Settings, store: Store, metrics: Metrics) -> None:
         self._settings, self.store, self._metrics = settings, store, metrics
         self._slots = [Slot(settings) for _ in range(settings.workers)]
+        self._helper = Helper(settings)
         self._free: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
         self._threads = ThreadPoolExecutor(settings.workers * 2 + 2, thread_name_prefix="tokenworks-slot")
         self._long = asyncio.Semaphore(max(1, settings.workers - 1))  # a long question leaves a worker to the others
@@ -74,6 +75,13 @@ class Jobs:
     async def start(self) -> None:
         """Start the workers in the background."""
         self._starting = [asyncio.create_task(self._start(slot)) for slot in self._slots]
+        if self._settings.warm:
+            self._starting.append(asyncio.create_task(self._help()))
+
+    async def _help(self) -> None:
+        """Once a worker is ready: a process more would only delay it."""
+        await self._ready.wait()
+        await self._run(self._helper.start)
 
     async def _start(self, slot: Slot) -> None:
         try:
@@ -93,6 +101,7 @@ class Jobs:
             self.cancel(job)
         for slot in self._slots:
             slot.end(for_good=True)
+        self._helper.end()
         await asyncio.gather(*(j.task for j in self._jobs.values() if j.task), *self._starting, return_exceptions=True)
         self._threads.shutdown(wait=True)
         self.store.close()

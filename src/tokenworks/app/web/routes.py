@@ -26,6 +26,7 @@ from tokenworks.version import VERSION
 
 BEAT_SECONDS = 1.0
 KEPT_AT = ("quote", "whatif", "market")  # answers that are kept under an id: /v1/quotes/{id}, ...
+FOR_EVER = "private, max-age=31536000, immutable"  # of a kept answer: its id is the hash of all it comes from
 DOWNLOADS = {
     "json": "application/json", "md": "text/markdown; charset=utf-8", "html": "text/html; charset=utf-8",
     "csv": "text/csv; charset=utf-8", "svg": "image/svg+xml", "zip": "application/zip", "pdf": "application/pdf",
@@ -194,7 +195,7 @@ def _stored(kind: str) -> Any:
     async def kept(request: Request) -> Response:
         found = await _kept(request, kind, str(request.path_params["id"]), "id")
         tag = f'"{hashlib.sha256(found).hexdigest()[:32]}"'
-        headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
+        headers = {"Cache-Control": FOR_EVER, "ETag": tag}
         known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
         if known & {tag, "*"}:
             return Response(status_code=304, headers=headers)

@@ -26,6 +26,7 @@ class Settings:
     jobs: int = 1000  # remembered at once
     job_seconds: float = 900.0  # a finished job is remembered
     answers: int = 20_000  # kept in the store
+    warm: bool = False  # whether the workers prepare themselves while nobody asks
     catalog: str | None = None  # a folder of the operator's own facts, laid over ours
 
 

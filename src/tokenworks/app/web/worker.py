@@ -22,6 +22,7 @@ from tokenworks import catalog
 from tokenworks.app.web.asks import answer
 from tokenworks.app.web.problems import Problem, of_error
 from tokenworks.app.web.settings import Settings
+from tokenworks.app.web.warm import Warming, compile_simulator
 from tokenworks.errors import Defect, TokenworksError
 from tokenworks.language import text
 
@@ -38,7 +39,8 @@ class Question:
 
 
 def serve(link: Connection, settings: Settings) -> None:
-    """A worker's life: say the catalog's version, then answer one question after another until the link closes.
+    """A worker's life: say the catalog's version, warm up until somebody asks, then answer one question after another
+    until the link closes.
 
     An error of ours nobody foresaw ends the process (its trace goes to stderr); the slot starts another.
     """
@@ -50,8 +52,11 @@ def serve(link: Connection, settings: Settings) -> None:
         return
     version = facts.digest
     link.send(("ready", version))
+    warming = Warming(facts) if settings.warm else None
     while True:
         try:
+            while warming is not None and warming.pause is not None and not link.poll(warming.pause):
+                warming.step()
             question: Question = link.recv()
         except (EOFError, KeyboardInterrupt):
             return
@@ -150,3 +155,25 @@ class Slot:
                 process.kill()
                 process.join()
             self._process = None
+
+
+class Helper:
+    """The process that makes compiled code at the start of a server; ended with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: BaseProcess | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(
+            target=compile_simulator, args=(self._settings.catalog,), daemon=True, name="tokenworks-compiler"
+        )
+        self._process.start()
+
+    def end(self) -> None:
+        """End it at once, whether or not it has finished."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
