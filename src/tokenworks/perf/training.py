@@ -86,6 +86,7 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
     exchanges = 4.0 + 2.0 * lay.full
     captured = c.graph if lay.software.graph is None else lay.software.graph
     launched = 0.0 if captured or c.framework.get("xla") else 1.0
+    rebuilt = c["checkpoint_wait"] * arch.depth * lay.full if c.framework.get("checkpoint_waits") else 0.0
     waits = 0.0 if woven else c["expert_sync"] * experts + c["expert_launch"] * held
     launches = c["host_woven"] if woven else c["host_expert"]
     return _Micro(
@@ -93,7 +94,7 @@ def _communication(arch: Architecture, bench: Bench, work: Work) -> _Micro:
         tp=tp_all * (1.0 if c.framework.get("tp_open") else c["tp_exposed"]),
         cp=np.maximum(c["cp_exposed"] * cp, cp - work.attention),
         ep=ep * exchanges * c.expert_software * hidden_ep,
-        sync=launched * c.expert_software * waits,
+        sync=launched * c.expert_software * waits + rebuilt,
         host=launched * (c["host_dense"] * (arch.depth - experts) + launches * experts),
         wire=tp_all + cp + wire_ep * exchanges,
     )

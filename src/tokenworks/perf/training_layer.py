@@ -105,7 +105,8 @@ def _gemm_shape(matrix: Matrix, bench: Bench) -> tuple[Column, Column, Column, C
 
 def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     """One weight matrix: forward (T, N, K), gradient of the input (same size), gradient of the weight
-    (contraction over T, accumulated in fp32), and the quantisation of inputs where precision is low.
+    (contraction over T, accumulated in fp32; by a kernel of its own in software that does not fuse it), and the
+    quantisation of inputs where precision is low.
 
     Equation: t0 + (tc^q + tm^q)^(1/q), tc = 2 T N K / (P ec), tm = bytes / (BW em); experts run as one group
     whose rate falls with the rows per expert, r / (r + half). The weight's two widths are cut into whole tiles.
@@ -138,11 +139,12 @@ def matrix_work(matrix: Matrix, bench: Bench) -> Work:
     passes = c["quantise"] * (c[SCALING[lay.precision][1]] if lay.precision in SCALING else 1.0)
     passes = passes * (c["fp4_quantise"] if kind == "fp4" else 1.0)
     quantised = passes * 4.0 / bench.stream if size < 2.0 else 0.0
+    summed = trained * float(c.framework.get("gradient_pass", 0.0)) * weights / bench.stream
     model_flops = flops * (2.0 + trained)
     return Work(
         gemm=forward * (1.0 + again) + back_in + trained * back_weight,
         attention=0.0,
-        elementwise=quantised * ((0.0 if matrix.follows else moved_in * (1.0 + again)) + moved_out),
+        elementwise=summed + quantised * ((0.0 if matrix.follows else moved_in * (1.0 + again)) + moved_out),
         permute=0.0,
         flops_low=model_flops if size < 2.0 else 0.0,
         flops_full=0.0 if size < 2.0 else model_flops,

@@ -133,3 +133,28 @@ def test_a_scan_takes_its_time_from_the_memory_and_not_from_the_matrix_units():
     usual, peak, memory = (attention_work(scan, Bench(h, SMALL, constants())).attention for h in (H100, strong, wide))
     assert peak == pytest.approx(usual)
     assert memory == pytest.approx(usual / 2.0)
+
+
+def test_pipelines_that_wait_at_every_checkpoint_lose_it_with_each_micro_batch_whatever_its_size():
+    old = constants(A100, Software("deepspeed", 2022.0))
+    layout = replace(SMALL, full_share=1.0, software=Software("deepspeed", 2022.0))
+
+    def lost(micro_batch: float, full: float = 1.0) -> float:
+        rows = replace(layout, micro_batch=micro_batch, full_share=full)
+        quick = old.with_values(checkpoint_wait=0.0)
+        return float(step(DENSE, A100, rows, old).step_time - step(DENSE, A100, rows, quick).step_time)
+
+    assert lost(1.0) == pytest.approx(2.0 * lost(2.0), rel=1e-6)
+    assert lost(1.0, full=0.0) == 0.0
+    assert lost(1.0) > 16 * 32 * 5e-3  # micro-batches, layers, seconds
+
+
+def test_gradients_that_are_summed_apart_pass_through_memory_once_more():
+    old = constants(A100, Software("deepspeed", 2022.0))
+    matrix, fused = (
+        Matrix("up", 4096, 8192, "column", "dense"),
+        replace(old, framework={**old.framework, "gradient_pass": 0}),
+    )
+    apart = matrix_work(matrix, Bench(A100, SMALL, old)).elementwise
+    assert apart == pytest.approx(12.0 * 4096 * 8192 / Bench(A100, SMALL, old).stream)
+    assert matrix_work(matrix, Bench(A100, SMALL, fused)).elementwise == 0.0
