@@ -1,4 +1,4 @@
-"""Requests in flight: the steady state against a closed loop that is run step by step, with the very same step times."""
+"""Requests in flight: the steady state against a closed loop that is run step by step with the same step times."""
 
 from __future__ import annotations
 

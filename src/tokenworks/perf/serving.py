@@ -172,8 +172,8 @@ def at_concurrency(
 
 
 def _joining(replica: Replica, lengths: Lengths) -> Column:
-    """Sequences that decode together where every step is full of prompts: each stays for as many steps as it has tokens,
-    and a step lets in a chunk's worth of prompts. No limit where prompts are prefilled alone."""
+    """Sequences that decode together where every step is full of prompts: each stays for as many steps as it has
+    tokens, and a step lets in a chunk's worth of prompts. No limit where prompts are prefilled alone."""
     fresh = np.maximum(np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix)), 1.0)
     chunk = replica.constants.chunk * np.asarray(replica.plan.dp, dtype=float)
     most = np.maximum(np.asarray(lengths.output, dtype=float) * replica.plan.accept**-1.0 * chunk / fresh, 1.0)
