@@ -47,6 +47,8 @@ def test_a_worker_warms_up_with_questions_that_are_answered(monkeypatch: pytest.
     warming.step()
     assert len(answered) == 4
     at_hand = True
+    warming.asked()
+    assert warming.pause == warm.PATIENCE  # who asks again does not wait for a step
     monkeypatch.setattr("tokenworks.simulate.loop.compiled", lambda: loop.run)
     warming.step()
     assert answered[-1] == "simulate"

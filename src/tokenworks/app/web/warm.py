@@ -45,6 +45,7 @@ class Warming:
     def __init__(self, facts: Catalog) -> None:
         self._facts = facts
         self._served: Mapping[str, Any] = {}
+        self._quiet = 0.0
         self._left: deque[tuple[Callable[[], object], Callable[[], bool]]] = deque(
             [
                 (lambda: self._ask("quote", TRAIN), _always),
@@ -60,10 +61,15 @@ class Warming:
         """Seconds to wait for a question before the next step; None: nothing is left to do."""
         if not self._left:
             return None
-        return 0.0 if self._left[0][1]() else PATIENCE
+        return self._quiet if self._left[0][1]() else PATIENCE
+
+    def asked(self) -> None:
+        """Somebody asks, and will probably ask again: the next step waits until it is quiet."""
+        self._quiet = PATIENCE
 
     def step(self) -> None:
         """Do the next thing, if it can be done."""
+        self._quiet = 0.0
         if self._left and self._left[0][1]():
             work, _ = self._left.popleft()
             with suppress(TokenworksError, MemoryError):

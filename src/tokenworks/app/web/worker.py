@@ -58,6 +58,8 @@ def serve(link: Connection, settings: Settings) -> None:
             while warming is not None and warming.pause is not None and not link.poll(warming.pause):
                 warming.step()
             question: Question = link.recv()
+            if warming is not None:
+                warming.asked()
         except (EOFError, KeyboardInterrupt):
             return
         try:
