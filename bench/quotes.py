@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tokenworks import catalog, files
-from tokenworks.quote import inline_models, quote, read_request
+from tokenworks.quote import inline_files, quote, read_request
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -33,7 +33,7 @@ def main() -> None:
     print(f"import: {imported:.2f} s, {imported / bare:.1f} x a bare interpreter; catalog: {loading:.2f} s")
     slowest = 0.0
     for path in sorted(EXAMPLES.glob("*.yaml")):
-        request = read_request(inline_models(files.load(path), path.parent))
+        request = read_request(inline_files(files.load(path), path.parent))
         world = catalog.world(facts, request.when)
         start = time.perf_counter()
         answer = quote(request, world).content

@@ -19,7 +19,7 @@ from typing import Any
 
 from tokenworks import catalog, files
 from tokenworks.app import heavy
-from tokenworks.quote import inline_models, quote, read_request
+from tokenworks.quote import inline_files, quote, read_request
 from tokenworks.quote.story import problems, resolved
 from tokenworks.search import search
 from tokenworks.search.problem import Problem
@@ -96,7 +96,7 @@ def main() -> None:
         found, wall, cpu = timed(lambda part=part: search(part))
         base = base or cpu
         print(f"{len(part.offers)} systems: {cpu / base:.2f} x the time for {found.state.spanned:,} designs")
-    request = read_request(inline_models(source, EXAMPLE.parent))
+    request = read_request(inline_files(source, EXAMPLE.parent))
     _, wall, cpu = timed(lambda: quote(request, catalog.world(facts, request.when)))
     print(f"the whole quote: {wall:.2f} s wall, {cpu:.2f} s CPU, {cpu / bounded[2]:.1f} x its search")
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")

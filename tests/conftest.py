@@ -10,7 +10,7 @@ import pytest
 
 from tokenworks import catalog, files, kept
 from tokenworks.catalog import Catalog
-from tokenworks.quote import inline_models, quote, read_request
+from tokenworks.quote import inline_files, quote, read_request
 from tokenworks.records import Quote, World
 
 os.environ.setdefault(kept.FOLDER, kept.OFF)  # a test asks the engine, not what an earlier test was told
@@ -33,6 +33,6 @@ def examples(facts: Catalog) -> dict[str, Quote]:
     """The quote of every example, by the file's stem."""
     found = {}
     for path in sorted(EXAMPLES.glob("*.yaml")):
-        request = read_request(inline_models(files.load(path), path.parent))
+        request = read_request(inline_files(files.load(path), path.parent))
         found[path.stem] = quote(request, catalog.world(facts, request.when))
     return found

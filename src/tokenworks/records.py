@@ -122,8 +122,24 @@ class Train:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """The busiest stretch of a trace: seconds from its start, tokens in and out, one a request."""
+
+    name: str
+    arrival: tuple[float, ...]
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+
+    @property
+    def rate(self) -> float:
+        """Requests per second of the stretch."""
+        return (len(self.arrival) - 1) / self.arrival[-1]
+
+
+@dataclass(frozen=True, slots=True)
 class Serve:
-    """Serve `model` to a load of requests under service levels (seconds)."""
+    """Serve `model` to a load of requests under service levels (seconds). With a trace, rate and lengths are the means
+    of its busiest stretch."""
 
     model: Any
     requests_per_second: float | None = None
@@ -131,7 +147,7 @@ class Serve:
     output: int = 1000
     ttft_p99: float | None = None
     tpot_p99: float | None = None
-    trace: str | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

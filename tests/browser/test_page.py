@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -154,19 +155,29 @@ def test_long_work_can_be_cancelled(visit: Visit) -> None:
     page.locator(".figures").wait_for()
 
 
+def explained(page: Any, place: str) -> None:
+    """Open the explanation of a figure and close it again."""
+    page.locator(place).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator(".why .formula").wait_for()
+    assert re.search(r"\d", dialog.locator(".why .big").inner_text())
+    page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_two_worlds_and_their_market_are_compared_and_explained(visit: Visit, language: str, theme: str) -> None:
     """Who sells, who buys, who goes without; the worlds and the demand stand in the address."""
     page = visit(start("law", language, theme, wb="gpu-price-minus-30", dm="world-2026"))
     page.locator(".whatif .primary").first.click()
-    page.locator(".whatif > [role=status] .fig").first.click()
-    page.get_by_role("dialog").locator(".why .formula").wait_for()
-    page.keyboard.press("Escape")
+    for place in ("dl", "td"):  # the winner of each world, and what is offered in both
+        explained(page, f".whatif > [role=status] {place} .fig")
     page.locator(".market .primary").click()
     page.locator(".market canvas").first.wait_for()
-    page.locator(".market tr", has_text="NVIDIA").locator(".fig").first.click()
-    page.get_by_role("dialog").locator(".why .formula").wait_for()
-    page.keyboard.press("Escape")
+    row = ".market tr:has-text('NVIDIA') .fig"
+    for place in (".market dl .fig", row, f":nth-match({row}, 3)"):  # all together, a vendor, what changes for it
+        explained(page, place)
+    figures = page.locator(".market [role=status] :is(dd, td)").filter(has_text=re.compile(r"\d")).all()
+    assert all(f.locator(".fig").count() for f in figures)  # no figure without its explanation
     assert page.locator(".market table").count() >= 2
     assert violations(page) == []
     page.reload()

@@ -13,7 +13,7 @@ from tokenworks import catalog, deliver, files, scenario
 from tokenworks.app.cli import cli, run
 from tokenworks.catalog import Catalog
 from tokenworks.language import LANGUAGES, Translator
-from tokenworks.quote import compare, inline_models, read_request
+from tokenworks.quote import compare, inline_files, read_request
 
 ROOT = Path(__file__).resolve().parents[2]
 SHENZHEN = str(ROOT / "examples" / "train-qwen-in-shenzhen.yaml")
@@ -110,7 +110,7 @@ SHIPPED = sorted(p.stem for p in (ROOT / "src" / "tokenworks" / "catalog" / "dat
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_scenario_is_told_in_both_languages(facts: Catalog, name: str) -> None:
-    request = read_request(inline_models(files.load(Path(CAR)), Path(CAR).parent))
+    request = read_request(inline_files(files.load(Path(CAR)), Path(CAR).parent))
     world = catalog.world(facts, request.when)
     answer = compare(request, world, [], [scenario.named(world, name)])
     jsonschema.validate(json.loads(files.dump_json(answer)), SCHEMA)

@@ -283,6 +283,8 @@ def test_market_over_http_is_that_of_the_command(
         for side in ("scenarios", "against"):
             refused = http.post(f"/v1/{kind}", json={**question, side: ["actual", "gpu-price-minus-31"]})
             assert (refused.status_code, refused.json()["field"]) == (422, f"{side}.1")
+        twice = http.post(f"/v1/{kind}", json={**question, "scenarios": ["gpu-price-minus-30"] * 2})
+        assert (twice.status_code, twice.json()["field"]) == (422, "scenarios.1")
     shipped = http.get("/v1/demands").json()["demands"]
     assert {"world-2025", "world-2026"} <= {row["name"] for row in shipped}
     assert all(row["buyers"] and row["source"] and row["says"]["zh-Hant"] for row in shipped)

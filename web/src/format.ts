@@ -4,12 +4,12 @@ const PREFIX = ["", "k", "M", "G", "T", "P", "E", "Z"];
 export function digits(x: number, n = 3): string {
   if (x === 0) return "0";
   const size = Math.floor(Math.log10(Math.abs(x)));
-  if (size >= 9 || size < -4) return x.toPrecision(n);
+  if (size >= 12 || size < -4) return x.toPrecision(n);
   return new Intl.NumberFormat("en", { maximumSignificantDigits: size >= n ? size + 1 : n }).format(Number(x.toPrecision(n)));
 }
 
 export function whole(x: number): string {
-  return new Intl.NumberFormat("en", { maximumFractionDigits: 0 }).format(x);
+  return new Intl.NumberFormat("en", { maximumFractionDigits: 0 }).format(Math.abs(x) < 0.5 ? 0 : x); // never -0
 }
 
 export function si(x: number | null | undefined, unit: string): string {
@@ -34,12 +34,19 @@ export function money(x: number | null | undefined): string {
 
 export function seconds(x: number | null | undefined, t: (s: string) => string): string {
   if (x == null || !Number.isFinite(x)) return "–";
+  if (x === 0) return "0 s";
   if (x >= 2 * 86400) return `${digits(x / 86400)} ${t("days")}`;
   if (x >= 2 * 3600) return `${digits(x / 3600)} ${t("h")}`;
   if (x >= 120) return `${digits(x / 60)} ${t("min")}`;
   if (x >= 1) return `${digits(x)} s`;
   if (x >= 1e-3) return `${digits(x * 1e3)} ms`;
   return `${digits(x * 1e6)} µs`;
+}
+
+/** The unit in which an axis up to `most` has round ticks, in SI. */
+export function tick(kind: Kind, most: number): number {
+  if (kind === "joules") return 3600;
+  return kind === "seconds" ? ([86400, 3600, 60, 1, 1e-3, 1e-6].find((unit) => most >= 2 * unit) ?? 1e-6) : 1;
 }
 
 export type Kind = "money" | "seconds" | "watts" | "joules" | "kilograms" | "rate" | "count" | "share" | "bytes" | "plain";

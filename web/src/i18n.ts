@@ -27,9 +27,13 @@ export const useWords = () => useContext(Words);
 
 /** Says sentences of answers: a template and its values, themselves perhaps sentences. */
 export function sayer(messages: Record<string, string>): Language["say"] {
+  const listed = (text: string): string => { // a class of evidence, part by part
+    const parts = text.split(", ");
+    return parts.every((p) => messages[p]) ? parts.map((p) => messages[p]).join(/[\u4e00-\u9fff]/.test(messages[parts[0]]) ? "、" : ", ") : text;
+  };
   const say = (said: unknown): string => {
     if (said == null) return "";
-    if (typeof said !== "object") return messages[String(said)] ?? String(said);
+    if (typeof said !== "object") return messages[String(said)] ?? listed(String(said));
     const { template, values = {} } = said as Said;
     const told = Object.fromEntries(Object.entries(values).map(([k, v]) => [k, typeof v === "object" ? say(v) : (messages[String(v)] ?? v)]));
     return fill(messages[template] ?? template, told);

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tokenworks import catalog, deliver, files
 from tokenworks.app import forked, heavy
 from tokenworks.app.options import Options, progress
-from tokenworks.quote import inline_models, read_request
+from tokenworks.quote import inline_files, read_request
 from tokenworks.quote import quote as make_quote
 from tokenworks.quote.flow import architectures
 from tokenworks.quote.whynot import why_not, without_rules
@@ -24,7 +24,7 @@ def answer(asked: Asked, opts: Options) -> tuple[str, int]:
 
     Raises BadRequest or UnknownFact as reading a request and quoting do.
     """
-    request = read_request(inline_models(files.load(asked.path), asked.path.parent))
+    request = read_request(inline_files(files.load(asked.path), asked.path.parent))
     facts = catalog.load(opts.catalog)
     world = catalog.world(facts, request.when)
     if asked.doubt is not None:

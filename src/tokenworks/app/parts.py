@@ -16,7 +16,7 @@ from tokenworks import fabric as wires
 from tokenworks.app.options import Options, common, in_range, options
 from tokenworks.errors import BadRequest, UnknownFact, nearest, not_allowed
 from tokenworks.quote.facts import plain
-from tokenworks.quote.request import inline_models
+from tokenworks.quote.request import inline_files
 
 GIGABIT = 1e9 / 8.0  # bytes/s
 LAST_DAY = dt.date(9999, 12, 31)
@@ -67,7 +67,7 @@ def show_model(name: str, sequence: int, form: str, overlay: str | None, languag
     """Parameters, FLOPs per token, cache and weight bytes of a catalog id or a config.json."""
     opts = options(form, overlay, language)
     in_range("--sequence", sequence, 1, 10**8)
-    wanted = inline_models({"make": {"train": {"model": name}}}, Path.cwd())["make"]["train"]["model"]
+    wanted = inline_files({"make": {"train": {"model": name}}}, Path.cwd())["make"]["train"]["model"]
     if isinstance(wanted, Mapping):
         arch = workload.read(wanted["config"], str(wanted["name"]), wanted.get("quantisation"))
     else:

@@ -12,7 +12,7 @@ from tokenworks import catalog, deliver, units
 from tokenworks.app.options import Options, in_range, progress, read_day, with_options
 from tokenworks.app.scenarios import laid, stacked
 from tokenworks.errors import not_allowed
-from tokenworks.quote import Ask, Carried, inline_models
+from tokenworks.quote import Ask, Carried, inline_files
 from tokenworks.quote import carry as carried
 from tokenworks.quote import porting as table
 
@@ -99,4 +99,4 @@ def carry(
 
 def _model(name: str) -> Any:
     """A catalog id, or the config.json that a path leads to."""
-    return inline_models({"make": {"serve": {"model": name}}}, Path.cwd())["make"]["serve"]["model"]
+    return inline_files({"make": {"serve": {"model": name}}}, Path.cwd())["make"]["serve"]["model"]

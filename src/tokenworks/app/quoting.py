@@ -72,7 +72,8 @@ def _keeps(asked: Asked) -> bool:
         return False
     read = files.load(asked.path)
     jobs = read.get("make") if isinstance(read, Mapping) else None
-    named = [job.get("model") for job in jobs.values() if isinstance(job, Mapping)] if isinstance(jobs, Mapping) else []
+    each = [job for job in jobs.values() if isinstance(job, Mapping)] if isinstance(jobs, Mapping) else []
+    named = [job.get(field) for job in each for field in ("model", "trace")]
     return not any(isinstance(name, str) and (asked.path.parent / name).exists() for name in named)
 
 

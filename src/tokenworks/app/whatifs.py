@@ -14,7 +14,7 @@ from tokenworks.app.options import Options, progress, with_options
 from tokenworks.app.scenarios import against, chain, into, stacked
 from tokenworks.errors import BadRequest
 from tokenworks.language import LANGUAGES, Translator
-from tokenworks.quote import compare, inline_models, read_request
+from tokenworks.quote import compare, inline_files, read_request
 
 INFEASIBLE = 3
 
@@ -42,7 +42,7 @@ def whatif(
     if request_file is None or not names:
         raise BadRequest("needs a request and at least one --scenario", field="whatif")
     path = Path(request_file)
-    request = read_request(inline_models(files.load(path), path.parent))
+    request = read_request(inline_files(files.load(path), path.parent))
     world = catalog.world(facts, request.when)
     one, other = (chain(world, each) for each in (others, names))
     answer = compare(request, world, one, other)

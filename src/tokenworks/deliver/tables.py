@@ -82,10 +82,14 @@ def _headline(quote: Mapping[str, Any], say: Translator) -> Lines:
 
 
 def _asked(job: Mapping[str, Any]) -> str:
-    model = job.get("model")
-    name = model if isinstance(model, str) else (model or {}).get("name", "model")
-    rest = ", ".join(f"{k} {v}" for k, v in job.items() if k != "model")
+    name = _called(job.get("model"), "model")
+    rest = ", ".join(f"{k} {_called(v, k)}" for k, v in job.items() if k != "model")
     return f"{name} ({rest})" if rest else str(name)
+
+
+def _called(value: Any, what: str) -> str:
+    """A value of a request; what stands in it as a whole (a model, a trace) goes by its name."""
+    return str(value.get("name", what)) if isinstance(value, Mapping) else str(value)
 
 
 def _designs(quote: Mapping[str, Any], say: Translator) -> Table:

@@ -149,9 +149,9 @@ def at_concurrency(
     C / B osl TPOT - osl TPOT.
     """
     c, held = np.asarray(concurrency, dtype=float), np.minimum(places(replica, lengths), batch_max)
-    room = _unless_empty(held)
     own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
+    room = np.minimum(_unless_empty(held), _joining(replica, lengths))
     batch = np.minimum(c, room)
     for _ in range(_PASSES):
         tpot = tpot_at(replica, batch, lengths)
@@ -172,6 +172,15 @@ def at_concurrency(
         batch, held, ttft, tpot, np.maximum(tail, ttft), _tpot_tail(replica, batch, lengths, tpot),
         requests, requests * output, np.minimum(c / np.maximum(held, 1e-9), 1e9),
     )  # fmt: skip
+
+
+def _joining(replica: Replica, lengths: Lengths) -> Column:
+    """Sequences that decode together where every step is full of prompts: each stays for as many steps as it has
+    tokens, and a step lets in a chunk's worth of prompts. No limit where prompts are prefilled alone."""
+    fresh = np.maximum(np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix)), 1.0)
+    chunk = replica.constants.chunk * np.asarray(replica.plan.dp, dtype=float)
+    most = np.maximum(np.asarray(lengths.output, dtype=float) * replica.plan.accept**-1.0 * chunk / fresh, 1.0)
+    return np.where(replica.constants.alone > 0, np.inf, most)
 
 
 def places(replica: Replica, lengths: Lengths) -> Column:

@@ -3,7 +3,7 @@
 from tokenworks.quote.buildout import Plan, buildout
 from tokenworks.quote.carry import Carried, carry
 from tokenworks.quote.porting import Ask, porting
-from tokenworks.quote.request import inline_models, read_request
+from tokenworks.quote.request import inline_files, read_request
 from tokenworks.quote.story import architecture, problems, quote, resolved
 from tokenworks.quote.whatif import compare
 
@@ -15,7 +15,7 @@ __all__ = [
     "buildout",
     "carry",
     "compare",
-    "inline_models",
+    "inline_files",
     "porting",
     "problems",
     "quote",

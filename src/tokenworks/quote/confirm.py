@@ -11,7 +11,8 @@ import numpy as np
 from tokenworks.perf import serving as perf
 from tokenworks.perf import serving_memory, serving_pools
 from tokenworks.perf import serving_open as perf_open
-from tokenworks.records import Floats
+from tokenworks.quote.trace import requests_of
+from tokenworks.records import Floats, Trace
 from tokenworks.simulate import alike, tables
 from tokenworks.simulate import requests as arrivals
 from tokenworks.simulate import serving as simulate
@@ -19,27 +20,42 @@ from tokenworks.simulate.farm import Prefill
 
 REQUESTS = 1500  # simulated to confirm a design; the same ones for all (seed 0)
 REQUESTS_MOST = 20_000  # of a decode worker, which fills slowly
+TRACED_MOST = 50_000  # of a trace that is repeated
 STAYS = 4.0  # mean stays of a request that are simulated at least
 WARM = 1.5  # mean stays until a worker is looked at
 SLACK = 1.05  # a percentile of a finite sample may pass the asked one by this much
 
 
-def confirm(design: Mapping[str, Any], replica: perf.Replica, prefill: perf.Replica | None = None) -> Mapping[str, Any]:
-    """Simulate a design at its share of the load: {ttft_s, tpot_s, e2e_s, state, holds, ...}.
+def confirm(
+    design: Mapping[str, Any], replica: perf.Replica, prefill: perf.Replica | None = None, trace: Trace | None = None
+) -> Mapping[str, Any]:
+    """Simulate a design: {ttft_s, tpot_s, e2e_s, state, holds, ...}.
 
-    One replica, or one worker of each pool (`prefill` given): replicas behind a router that knows their load are
-    each no worse off than one with its share alone.
+    At its share of the load, one replica, or one worker of each pool (`prefill` given): replicas behind a router that
+    knows their load are each no worse off than one with its share alone. With a trace: the whole design at the trace.
     """
     job = design["job"]
     lengths = perf.Lengths(float(job["input"]), float(job["output"]))
-    found = _together(design, replica, lengths) if prefill is None else _apart(design, replica, prefill, lengths)
+    if trace is not None:
+        found = _traced(design, replica, lengths, trace)
+    else:
+        found = _together(design, replica, lengths) if prefill is None else _apart(design, replica, prefill, lengths)
     holds = found["state"] != "overloaded"
     for name, asked in (("ttft_s", job["ttft_p99"]), ("tpot_s", job["tpot_p99"])):
         p99 = found[name]["p99"]
         holds = holds and (asked is None or (p99 is not None and p99 <= SLACK * asked))
     kept = ("ttft_s", "tpot_s", "e2e_s", "utilisation", "state")
-    count = REQUESTS if prefill is None else found["requests"]
-    return {"requests": count, "seed": 0, "holds": bool(holds), **{k: found[k] for k in kept}}
+    return {"requests": found["requests"], "seed": 0, "holds": bool(holds), **{k: found[k] for k in kept}}
+
+
+def _traced(design: Mapping[str, Any], replica: perf.Replica, lengths: perf.Lengths, trace: Trace) -> Mapping[str, Any]:
+    """All replicas at the trace, which is repeated until they are as full as they get."""
+    predicted = design["predicted"]
+    stay = predicted["ttft_s"]["value"] + lengths.output * predicted["tpot_s"]["value"]
+    stream = requests_of(trace, STAYS * stay, TRACED_MOST)
+    farm = farm_of(replica, design, lengths)
+    seen = simulate.simulate(stream, farm, step_table(replica, farm, lengths))
+    return {**simulate.summary(seen), "requests": len(stream)}
 
 
 def _together(design: Mapping[str, Any], replica: perf.Replica, lengths: perf.Lengths) -> Mapping[str, Any]:
@@ -47,7 +63,8 @@ def _together(design: Mapping[str, Any], replica: perf.Replica, lengths: perf.Le
     farm = farm_of(replica, {**design, "replicas": 1}, lengths)
     rate = job["requests_per_second"] / design["replicas"]
     stream = arrivals.poisson(rate, REQUESTS, (job["input"], job["output"]), seed=0)
-    return simulate.summary(alike.simulate(stream, farm, step_table(replica, farm, lengths)))
+    found = simulate.summary(alike.simulate(stream, farm, step_table(replica, farm, lengths)))
+    return {**found, "requests": REQUESTS}
 
 
 def _apart(

@@ -139,6 +139,7 @@ def _job(problem: Problem, one: Designs) -> Mapping[str, Any]:
         "ttft_p99": job.ttft_p99,
         "tpot_p99": job.tpot_p99,
         "batch": _float(one, "batch"),
+        **({} if job.trace is None else {"trace": job.trace.name}),
     }
 
 

@@ -21,6 +21,7 @@ FRONT_SHOWN = 6  # and further ones from the front
 NEED_PRICE = ("cost", MOST)  # what cannot be judged without a price
 OFFERED = (STANDINGS.index("lawful"), STANDINGS.index("licence"))
 TRIED = 8  # designs that are simulated before the search's own order stands
+TRIED_ON_TRACE = 24  # where lengths and bursts are as they came, more of them miss
 FLEET = ("replicas", "tp", "pp", "dp", "ep", "draft", "precision", "pool_replicas", "pool_tp", "pool_pp", "pool_dp",
          "pool_ep")  # fmt: skip  # columns that tell apart what is simulated
 
@@ -70,9 +71,10 @@ def chosen(problem: Problem, found: Found, rows: Ints, alone: bool) -> Chosen:
     tried: dict[int, Mapping[str, Any]] = {}
     results: dict[Hashable, Mapping[str, Any]] = {}
     winner: int | None = None
+    tries = TRIED if problem.job.trace is None else TRIED_ON_TRACE
     for row in (offered(found) if alone else rows).tolist():
         key = _fleet(problem, found, row)
-        if key not in results and len(results) == TRIED:
+        if key not in results and len(results) == tries:
             break
         one = design(found.state, row)
         results.setdefault(key, _simulated(problem, found, row, one))
@@ -88,7 +90,8 @@ def chosen(problem: Problem, found: Found, rows: Ints, alone: bool) -> Chosen:
         one = tried.get(row) or design(found.state, row)
         missed = not one.get("simulated", {"holds": True})["holds"]
         made.append({**one, "warnings": [*one["warnings"], worse]} if missed else one)
-    count = {"designs": len(results), "requests": REQUESTS, "held": winner is not None}
+    most = REQUESTS if problem.job.trace is None else max(r["requests"] for r in results.values())
+    count = {"designs": len(results), "requests": most, "held": winner is not None}
     return Chosen(whole, made, count)
 
 
@@ -106,4 +109,6 @@ def _simulated(problem: Problem, found: Found, row: int, one: Mapping[str, Any])
     precision = serving.PRECISIONS[int(columns["precision"][0])]
     replica = serving.replica(problem, columns, offer, precision)
     apart = one["pools"] is not None
-    return confirm(one, replica, serving.prefill_worker(problem, columns, offer, precision) if apart else None)
+    early = serving.prefill_worker(problem, columns, offer, precision) if apart else None
+    assert isinstance(problem.job, Serve)  # a contract of `chosen`
+    return confirm(one, replica, early, problem.job.trace)

@@ -11,6 +11,7 @@ from typing import Any
 from tokenworks import files, units
 from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.language import Text
+from tokenworks.quote.trace import read_trace, trace
 from tokenworks.records import Buyer, Job, Limits, Request, RunOn, Serve, Train
 
 TOKENS_MAX = 1e17  # the largest training runs published to date use some 1e14 tokens
@@ -59,8 +60,9 @@ def read_request(mapping: Any) -> Request:
     )
 
 
-def inline_models(mapping: Any, folder: Path) -> Any:
-    """Replace every `model` that is a path (it has a separator or ends in .json) by its config.json, inline.
+def inline_files(mapping: Any, folder: Path) -> Any:
+    """Replace every `model` that is a path (it has a separator or ends in .json) by its config.json, inline, and a
+    `trace` by the busiest stretch of it.
 
     Only for requests that a user wrote on this machine; over HTTP a path stays a (then unknown) name.
     Raises BadRequest where the file cannot be read.
@@ -70,7 +72,9 @@ def inline_models(mapping: Any, folder: Path) -> Any:
     make = dict(mapping["make"])
     for kind, job in make.items():
         if isinstance(job, Mapping) and isinstance(job.get("model"), str) and is_path(job["model"]):
-            make[kind] = {**job, "model": _read_model(folder / job["model"])}
+            make[kind] = job = {**job, "model": _read_model(folder / job["model"])}
+        if isinstance(job, Mapping) and isinstance(job.get("trace"), str):
+            make[kind] = {**job, "trace": read_trace(folder / job["trace"])}
     return {**mapping, "make": make}
 
 
@@ -212,7 +216,15 @@ def _train(value: Any, field: str) -> Train:
 
 
 def _serve(value: Any, field: str) -> Serve:
-    return Serve(**_mapping(value, field, _SERVE, required=("model",)))
+    read = _mapping(value, field, _SERVE, required=("model",))
+    stretch = read.get("trace")
+    if stretch is None:
+        return Serve(**read)
+    for name in ("requests_per_second", "input", "output"):
+        if name in read:
+            raise BadRequest("a trace says it: give one of both", field=f"{field}.{name}")
+    mean = {name: max(1, round(sum(getattr(stretch, name)) / len(stretch.arrival))) for name in ("input", "output")}
+    return Serve(**read, requests_per_second=stretch.rate, **mean)
 
 
 def _run_on(value: Any, field: str) -> RunOn:
@@ -231,13 +243,11 @@ def _check_limits(jobs: tuple[Job, ...], limits: Limits) -> None:
                 "without a time ('within') the most that the limits allow is asked; give budget, power or chips_max",
                 field="make.train.within",
             )
-        if isinstance(job, Serve) and job.requests_per_second is None and job.trace is None and not bounded:
+        if isinstance(job, Serve) and job.requests_per_second is None and not bounded:
             raise BadRequest(
                 "without a rate the most that the limits allow is asked; give budget, power or chips_max",
                 field="make.serve.requests_per_second",
             )
-        if isinstance(job, Serve) and job.requests_per_second is not None and job.trace is not None:
-            raise BadRequest("give a rate or a trace, not both", field="make.serve.trace")
     if limits.budget is not None and (limits.budget_capital is not None or limits.budget_total is not None):
         raise BadRequest("give one budget, or capital and total", field="limits.budget")
 
@@ -256,7 +266,7 @@ _SERVE: Mapping[str, Reader] = {
     "output": _whole(SEQUENCE_MAX),
     "ttft_p99": _quantity("time", 86400.0),
     "tpot_p99": _quantity("time", 3600.0),
-    "trace": _name,
+    "trace": trace,
 }
 _RUN_ON: Mapping[str, Reader] = {
     "chip": _name,

@@ -94,7 +94,7 @@ def preference(state: State) -> str:
     """What the request prefers; the most tokens per second where the job asks for what the limits allow, the
     shortest time where a training job does."""
     job = state.problem.job
-    if isinstance(job, Serve) and job.requests_per_second is None and job.trace is None:
+    if isinstance(job, Serve) and job.requests_per_second is None:
         return MOST
     if isinstance(job, Train) and job.within is None:
         return "time"

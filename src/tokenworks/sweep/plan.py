@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenworks import files
 from tokenworks.errors import BadRequest, nearest
-from tokenworks.quote.request import inline_models, read_request
+from tokenworks.quote.request import inline_files, read_request
 
 FIELDS = ("request", "grid", "catalogs", "draws", "cells_per_shard")
 CELLS_MAX = 10_000_000
@@ -81,7 +81,7 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(base, Mapping):
         raise BadRequest("expected a request file or its fields", field="request")
     plan = Plan(
-        request=inline_models(base, folder),
+        request=inline_files(base, folder),
         grid=_grid(raw.get("grid") or {}, folder),
         catalogs=tuple(
             None if c is None else str((path.parent / str(c)).resolve()) for c in raw.get("catalogs") or [None]
@@ -104,7 +104,7 @@ def _grid(raw: Any, folder: Path) -> Mapping[str, tuple[Any, ...]]:
             raise BadRequest("expected a list of values", field=f"grid.{name}")
         if str(name).startswith("make.") and str(name).endswith(".model"):
             job = str(name).split(".")[1]
-            values = [inline_models({"make": {job: {"model": v}}}, folder)["make"][job]["model"] for v in values]
+            values = [inline_files({"make": {job: {"model": v}}}, folder)["make"][job]["model"] for v in values]
         found[str(name)] = tuple(values)
     return found
 

@@ -36,7 +36,9 @@ function Why({ answer, id, pointer, kind }: { answer: Answer; id: string; pointe
   }, [answer, id, pointer, round]);
   if (error) return <ErrorNote error={error} retry={() => setRound(round + 1)} />;
   if (!found) return <p role="status">{t("Looking it up …")}</p>;
-  const value = typeof found.value === "number" ? figure(found.value, kind, t) : String(found.value);
+  const both = found.value && typeof found.value === "object" ? (found.value as { a?: unknown; b?: unknown }) : null; // a change
+  const value = typeof found.value === "number" ? figure(found.value, kind, t)
+    : typeof both?.a === "number" && typeof both.b === "number" ? `${figure(both.a, kind, t)} → ${figure(both.b, kind, t)}` : String(found.value);
   return (
     <div className="why">
       <p className="big num">{value}</p>
@@ -71,8 +73,8 @@ function Why({ answer, id, pointer, kind }: { answer: Answer; id: string; pointe
 }
 
 /** A figure with its error bar; pressing it opens why. */
-export function Fig({ at, name, value, kind, low, high }: {
-  at: string; name: string; value: number | Estimate | null | undefined; kind: Kind; low?: number | null; high?: number | null;
+export function Fig({ at, name, value, kind, low, high, said }: {
+  at: string; name: string; value?: number | Estimate | null; kind: Kind; low?: number | null; high?: number | null; said?: string;
 }) {
   const { t } = useWords();
   const open = useContext(Open);
@@ -82,9 +84,16 @@ export function Fig({ at, name, value, kind, low, high }: {
   return (
     <button type="button" className="fig" onClick={() => open(at, name, kind)}>
       <span className="sr">{name}: </span>
-      <span className="num">{figure(plain, kind, t)}</span>
+      <span className="num">{said ?? figure(plain, kind, t)}</span>
       {a != null && b != null ? <small className="num">{figure(a, kind, t)} – {figure(b, kind, t)}</small> : null}
       <span className="sr"> {t("Explain")}</span>
     </button>
   );
+}
+
+/** A figure in two worlds: unchanged once, else both with an arrow between. at: of the figure, the worlds below it. */
+export function Pair({ at, name, a, b, kind }: { at: string; name: string; a: number | null | undefined; b: number | null | undefined; kind: Kind }) {
+  const one = (side: "a" | "b", value: number | null | undefined) => (value == null ? <span>–</span> : <Fig at={`${at}/${side}`} name={`${name}, ${side.toUpperCase()}`} value={value} kind={kind} />);
+  if (a === b && b != null) return <span className="pair">{one("b", b)}</span>;
+  return <span className="pair">{one("a", a)} <span aria-hidden="true">→</span> {one("b", b)}</span>;
 }

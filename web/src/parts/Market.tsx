@@ -5,7 +5,7 @@ import { useWords } from "../i18n";
 import { go, type State } from "../state";
 import { useJob } from "./asking";
 import { ErrorNote, Table, Working, type Column } from "./Basics";
-import { Explained, Fig } from "./Explain";
+import { Explained, Fig, Pair } from "./Explain";
 
 const Chart = lazy(() => import("./Chart"));
 interface Demand { name: string; says: Record<string, string>; source: string; assumed: boolean; buyers: number }
@@ -58,14 +58,18 @@ function Moves({ of }: { of: Answer }) {
     ...kinds.flatMap(([what, said, kind]) => [
       ...(["a", "b"] as const).map((side): Column<Row> => ({
         key: what + side, head: `${t(said)}, ${side.toUpperCase()}`, num: true, sort: ([, f]) => f[what][side],
-        cell: ([key, f]) => <Fig at={`/${group}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}/${what}/${side}`} name={`${name(key)}, ${t(said)}, ${side.toUpperCase()}`} value={f[what][side]} kind={kind} /> })),
-      { key: `${what}d`, head: t("change (80 %)"), num: true, sort: ([, f]: Row) => f[what].b - f[what].a, cell: ([, f]: Row) => moved(f[what], kind, t) },
+        cell: ([key, f]) => <Fig at={`/${group}/${escaped(key)}/${what}/${side}`} name={`${name(key)}, ${t(said)}, ${side.toUpperCase()}`} value={f[what][side]} kind={kind} /> })),
+      { key: `${what}d`, head: t("change (80 %)"), num: true, sort: ([, f]: Row) => f[what].b - f[what].a, cell: ([key, f]: Row) => <Fig at={`/${group}/${escaped(key)}/${what}`} name={`${name(key)}, ${t(said)}, ${t("change (80 %)")}`} kind={kind} said={moved(f[what], kind, t)} /> },
     ])];
-  const moving = (rows: Row[], what: string) => rows.filter(([, f]) => f[what].a || f[what].b);
+  const moving = (rows: Row[], what: string) => rows.filter(([, f]) => Math.abs(f[what].a) >= 0.5 || Math.abs(f[what].b) >= 0.5); // what would be shown as 0 is rounding
   const key = ([k]: Row) => k;
   return (
     <div role="status">
-      <p><b>{t("Revenue that changes hands")}:</b> {figure(of.price_of_rule.revenue_moved_usd.b, "money", t)} · <b>{t("Jobs done")}:</b> {figure(of.price_of_rule.jobs.a, "count", t)} → {figure(of.price_of_rule.jobs.b, "count", t)} · <b>{t("What all buyers spend")}:</b> {figure(of.price_of_rule.spend_usd.a, "money", t)} → {figure(of.price_of_rule.spend_usd.b, "money", t)}</p>
+      <dl className="figures">
+        <div><dt>{t("Revenue that changes hands")}</dt><dd><Fig at="/price_of_rule/revenue_moved_usd/b" name={t("Revenue that changes hands")} value={of.price_of_rule.revenue_moved_usd.b} kind="money" /></dd></div>
+        {([["jobs", "Jobs done", "count"], ["spend_usd", "What all buyers spend", "money"]] as [string, string, Kind][]).map(([what, said, kind]) =>
+          <div key={what}><dt>{t(said)}</dt><dd><Pair at={`/price_of_rule/${what}`} name={t(said)} {...of.price_of_rule[what]} kind={kind} /></dd></div>)}
+      </dl>
       <Suspense fallback={<p role="status">{t("Drawing …")}</p>}><Chart label={t("Revenue of each vendor in both worlds")} option={option} height={Math.max(180, 60 + 56 * vendors.length)} /></Suspense>
       <Table caption={t("Who sells")} rows={vendors} id={key} columns={columns("vendors", t("Vendor"), (v) => v, [["revenue_usd", "Revenue", "money"], ["chips", "Chips", "count"]])} />
       <Table caption={t("Who buys")} rows={moving(Object.entries(of.countries), "spend_usd")} id={key} columns={columns("countries", t("Country"), (c) => region.of(c) ?? c, [["spend_usd", "Spend", "money"], ["chips", "Chips", "count"]])} />
@@ -76,8 +80,10 @@ function Moves({ of }: { of: Answer }) {
   );
 }
 
+const escaped = (key: string) => key.replaceAll("~", "~0").replaceAll("/", "~1"); // RFC 6901
+
 /** A change with its interval over the draws. */
 function moved(f: Change, kind: Kind, t: (s: string) => string): string {
-  const signed = (x: number) => (x === 0 ? "0" : `${x > 0 ? "+" : "−"}${figure(Math.abs(x), kind, t)}`);
-  return f.a === f.b && f.low === f.high ? "0" : `${signed(f.b - f.a)} (${signed(f.low)} – ${signed(f.high)})`;
+  const signed = (x: number) => (figure(Math.abs(x), kind, t) === figure(0, kind, t) ? figure(0, kind, t) : `${x > 0 ? "+" : "−"}${figure(Math.abs(x), kind, t)}`);
+  return f.a === f.b && f.low === f.high ? figure(0, kind, t) : `${signed(f.b - f.a)} (${signed(f.low)} – ${signed(f.high)})`;
 }

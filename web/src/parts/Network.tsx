@@ -36,6 +36,7 @@ export default function Network({ design }: { design: Design }) {
     } else drag.current = null;
   };
   const between = (upper: string, lower: string) => links.find(([k]) => k === `${lower}-${upper}` || k === `${upper}-${lower}`)?.[0] ?? null;
+  if (!links.length && tiers.length === 1) return <figure className="network"><p>{t("All chips stand in one scale-up domain: no cables and no switches beyond its own.")} {t("Bisection {rate} one way.", { rate: si(net.bisection, "B/s") })}</p></figure>;
   const label = t("{topology}: {tiers}", { topology: net.topology, tiers: tiers.map(([k, n]) => `${whole(n)} ${t(k)}`).join(", ") });
   return (
     <figure className="network">

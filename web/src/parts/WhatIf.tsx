@@ -6,7 +6,7 @@ import { go, type State } from "../state";
 import type { Quote, RequestFile } from "../types";
 import { useJob } from "./asking";
 import { ErrorNote, Law, Table, Working } from "./Basics";
-import { Explained, Fig } from "./Explain";
+import { Explained, Fig, Pair } from "./Explain";
 import Market from "./Market";
 
 interface Scenario { name: string; says: Record<string, string> }
@@ -14,7 +14,9 @@ interface Verdict { standing: string; licence: string | null; review_policy: str
 interface Row { make: string; chip_name: string; vendor: string; system: string; id: string }
 interface Moved extends Row { figures: Record<string, number | null>; law: Verdict; law_elsewhere: Verdict }
 interface Pair extends Row { figures: Record<string, { a: number | null; b: number | null }>; law: { a: Verdict; b: Verdict } }
-interface Answer { a: { best: Record<string, string | null> }; b: { best: Record<string, string | null> }; gained: Moved[]; lost: Moved[]; changed: Pair[] }
+interface Best { chip_name: string; value: number }
+interface Answer { winner: Record<string, { criterion: string; a: Best | null; b: Best | null } | null>; gained: Moved[]; lost: Moved[]; changed: Pair[] }
+const CRITERIA: Record<string, [string, Kind]> = { total_usd: ["Total cost", "money"], time_s: ["Time", "seconds"], energy_j: ["Energy", "joules"], carbon_kg: ["Carbon", "kilograms"], tokens_per_s: ["Tokens a second", "rate"] };
 const FIGURES: [string, string, Kind][] = [["total_usd", "Total cost", "money"], ["time_s", "Time", "seconds"], ["chips", "Chips", "count"], ["power_w", "Power", "watts"]];
 
 /** Why a system without a verdict is not in the answer of a world. */
@@ -55,9 +57,10 @@ function Sides({ found }: { found: Answer }) {
   const { t } = useWords();
   const fig = (at: string, name: string, value: number | null | undefined, kind: Kind) => (value == null ? "–" : <Fig at={at} name={name} value={value} kind={kind} />);
   const mark = (v: Verdict) => (v.licence ? <Law verdict={v.licence} standing={v.standing === "barred" ? "policy_of_denial" : null} /> : <span className="soft">{t(WITHOUT[v.standing] ?? "none")}</span>);
+  const chip = (r: Row) => <>{r.chip_name} ({r.vendor})<br /><span className="cite">{r.system}</span></>;
   const moved = (list: "gained" | "lost", caption: string, here: "A" | "B") => found[list].length ? (
     <Table caption={caption} rows={found[list]} id={(r) => r.make + r.system} columns={[
-      { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },
+      { key: "chip", head: t("Chip"), cell: chip, sort: (r) => r.chip_name },
       ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Moved) => fig(`/${list}/${found[list].indexOf(r)}/figures/${k}`, `${r.chip_name}, ${t(name)}`, r.figures[k], kind), sort: (r: Moved) => r.figures[k] })),
       { key: "here", head: t("In {side}", { side: here }), cell: (r) => mark(r.law) },
       { key: "there", head: t("In {side}", { side: here === "A" ? "B" : "A" }), cell: (r) => mark(r.law_elsewhere) },
@@ -65,14 +68,21 @@ function Sides({ found }: { found: Answer }) {
   ) : null;
   return (
     <div role="status">
-      <p><b>{t("Best in A")}:</b> {Object.values(found.a.best).filter(Boolean).join(", ") || t("none")} · <b>{t("Best in B")}:</b> {Object.values(found.b.best).filter(Boolean).join(", ") || t("none")}</p>
+      <dl className="figures">
+        {Object.entries(found.winner).flatMap(([make, w]) => w ? (["a", "b"] as const).map((side) => {
+          const [name, kind] = CRITERIA[w.criterion] ?? [w.criterion, "plain"];
+          const best = w[side];
+          return <div key={make + side}><dt>{t(side === "a" ? "Best in A" : "Best in B")} · {best ? `${best.chip_name} · ` : ""}{t(name)}</dt>
+            <dd>{best ? <Fig at={`/winner/${make}/${side}/value`} name={`${best.chip_name}, ${t(name)}, ${side.toUpperCase()}`} value={best.value} kind={kind} /> : t("none")}</dd></div>;
+        }) : [])}
+      </dl>
       {moved("gained", t("Offered in B only"), "B")}
       {moved("lost", t("Offered in A only"), "A")}
       {found.changed.length ? (
         <Table caption={t("Offered in both, and different")} rows={found.changed} id={(r) => r.make + r.system} columns={[
-          { key: "chip", head: t("Chip"), cell: (r) => `${r.chip_name} (${r.vendor})`, sort: (r) => r.chip_name },
-          ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Pair) => (["a", "b"] as const).map((side) => <span key={side}>{side === "b" ? "→ " : ""}{fig(`/changed/${found.changed.indexOf(r)}/figures/${k}/${side}`, `${r.chip_name}, ${t(name)}, ${side.toUpperCase()}`, r.figures[k]?.[side], kind)}</span>) })),
-          { key: "law", head: t("Law"), cell: (r) => <>{mark(r.law.a)} → {mark(r.law.b)}</> }]} />
+          { key: "chip", head: t("Chip"), cell: chip, sort: (r) => r.chip_name },
+          ...FIGURES.map(([k, name, kind]) => ({ key: k, head: t(name), num: true, cell: (r: Pair) => <Pair at={`/changed/${found.changed.indexOf(r)}/figures/${k}`} name={`${r.chip_name}, ${t(name)}`} a={r.figures[k]?.a} b={r.figures[k]?.b} kind={kind} /> })),
+          { key: "law", head: t("Law"), cell: (r) => (JSON.stringify([r.law.a.licence, r.law.a.standing]) === JSON.stringify([r.law.b.licence, r.law.b.standing]) ? mark(r.law.b) : <>{mark(r.law.a)} → {mark(r.law.b)}</>) }]} />
       ) : null}
       {!found.gained.length && !found.lost.length && !found.changed.length ? <p>{t("Both worlds give the same answer.")}</p> : null}
     </div>

@@ -1,6 +1,6 @@
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { EChartsCoreOption } from "echarts/core";
-import { digits, figure, money } from "../format";
+import { digits, figure, money, tick } from "../format";
 import { useWords } from "../i18n";
 import { measureName } from "../names";
 import { number, present } from "../measures";
@@ -32,20 +32,21 @@ export default function Compare({ quote, state, request }: { quote: Quote | null
     }
     return [...found];
   }, [designs]);
+  const [ux, uy] = useMemo(() => [x, y].map((m) => (m ? tick(m.kind, Math.max(...designs.map((d) => number(m, d) ?? 0))) : 1)), [x, y, designs]);
   const option = useCallback((colour: (name: string) => string): EChartsCoreOption => ({
     animation: false, textStyle: { fontFamily: "inherit", color: colour("ink") },
-    grid: { left: 16, right: 24, top: 44, bottom: 40, containLabel: true },
+    grid: { left: 16, right: 24, top: 64, bottom: 40, containLabel: true },
     legend: { top: 4, left: 4, textStyle: { color: colour("ink") }, itemWidth: 14 },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: colour("panel"), borderColor: colour("line"), textStyle: { color: colour("ink") },
-      formatter: (p: { data: { name: string; value: number[] } }) => `${p.data.name}\n${figure(p.data.value[0], x.kind, t)} · ${figure(p.data.value[1], y.kind, t)}` },
+      formatter: (p: { data: { name: string; value: number[] } }) => `${p.data.name}\n${figure(p.data.value[0] * ux, x.kind, t)} · ${figure(p.data.value[1] * uy, y.kind, t)}` },
     toolbox: { right: 8, feature: { brush: { title: { rect: t("Mark"), clear: t("Clear") } } }, iconStyle: { borderColor: colour("ink") } },
     brush: { toolbox: ["rect", "clear"], xAxisIndex: 0, throttleType: "debounce", throttleDelay: 200 },
-    xAxis: axis(t(measureName(x)), x.kind, colour, t), yAxis: axis(t(measureName(y)), y.kind, colour, t),
+    xAxis: axis(t(measureName(x)), x.kind, ux, colour, t), yAxis: { ...axis(t(measureName(y)), y.kind, uy, colour, t), nameLocation: "end", nameGap: 12, nameTextStyle: { color: colour("soft"), align: "left" } },
     series: groups.map(([kind, rows]) => ({
       name: t(LAW_WORDS[kind]), type: "scatter", symbol: SHAPES[kind], symbolSize: 12, large: rows.length > 2000, itemStyle: { color: colour(`law-${kind}`), opacity: 0.9 },
-      data: rows.map((d) => ({ id: d.id, name: `${d.system_name} · ${d.chips}`, value: [number(x, d), number(y, d)] })),
+      data: rows.map((d) => ({ id: d.id, name: `${d.system_name} · ${d.chips}`, value: [scaled(number(x, d), ux), scaled(number(y, d), uy)] })),
     })),
-  }), [groups, x, y, t]);
+  }), [groups, x, y, ux, uy, t]);
   if (!quote) return <Empty title={t("Nothing to compare yet")}><p>{t("Ask a question first: the designs that answer it are compared here.")}</p><p><a className="button" href={address("ask", state)}>{t("Ask")}</a></p></Empty>;
   const rows = brush?.size ? designs.filter((d) => brush.has(d.id)) : designs;
   const pin = (d: Design) => go({ pins: (pins.includes(d.id) ? pins.filter((p) => p !== d.id) : [...pins, d.id].slice(-4)).join(",") });
@@ -145,7 +146,9 @@ function Aside({ quote, make }: { quote: Quote; make: string }) {
   );
 }
 
-function axis(name: string, kind: Parameters<typeof figure>[1], colour: (n: string) => string, t: (s: string) => string): object {
-  return { type: "value", scale: true, name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: colour("soft") }, axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (v: number) => figure(v, kind, t) },
+const scaled = (value: number | null, unit: number) => (value == null ? null : value / unit);
+
+function axis(name: string, kind: Parameters<typeof figure>[1], unit: number, colour: (n: string) => string, t: (s: string) => string): object {
+  return { type: "value", scale: true, name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: colour("soft") }, axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (v: number) => figure(v * unit, kind, t) },
     splitLine: { lineStyle: { color: colour("line") } }, axisLine: { lineStyle: { color: colour("line") } } };
 }

@@ -56,7 +56,7 @@ export default function Design({ quote, state }: { quote: Quote | null; state: S
         {d.time_parts ? <section><h2>{t("Where the time goes")}</h2><Bars title={t("One step, by part")} parts={parts(d.time_parts)} show={(x) => seconds(x, t)} name={(k) => t(k)} />{d.bound ? <p>{t("Bound by {what}.", { what: t(d.bound) })}</p> : null}</section> : null}
         <section><h2>{t("Memory")}</h2><Bars title={t("Per chip, of {n} usable", { n: si(d.memory.usable, "B") })} parts={memory} whole={d.memory.usable} show={(x) => si(x, "B")} name={(k) => t(k)} /></section>
       </div>
-      {d.make === "train" ? <section><h2>{t("The pipeline")}</h2><Pipeline stages={Number(p.pp ?? 1)} batches={Number(p.grad_accum ?? 1)} /></section> : null}
+      {d.make === "train" && Number(p.pp ?? 1) > 1 ? <section><h2>{t("The pipeline")}</h2><Pipeline stages={Number(p.pp ?? 1)} batches={Number(p.grad_accum ?? 1)} /></section> : null}
       <section><h2>{t("Network")}</h2><Network design={d} /></section>
       <div className="columns">
         <section><h2>{t("Cost")}</h2>

@@ -110,7 +110,7 @@ function Report({ report, state }: { report: Report; state: State }) {
         { key: "p", head: t("predicted"), num: true, cell: (w) => si(w.predicted, ""), sort: (w) => w.predicted },
         { key: "m", head: t("measured"), num: true, cell: (w) => si(w.measured, ""), sort: (w) => w.measured },
         { key: "e", head: t("error"), num: true, cell: (w) => percent(w.error), sort: (w) => w.error },
-        { key: "c", head: t("class"), cell: (w) => w.class },
+        { key: "c", head: t("class"), cell: (w) => say(w.class) },
         { key: "s", head: t("source"), cell: (w) => <span className="cite">{sources(w.source)}</span> }]} />
       <section>
         <h2>{t("What is not validated")}</h2>

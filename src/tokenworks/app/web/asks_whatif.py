@@ -14,7 +14,7 @@ from tokenworks.market import read as read_demand
 from tokenworks.quote import compare, read_request
 from tokenworks.quote.whynot import why_not, without_rules
 from tokenworks.records import Request, World
-from tokenworks.scenario import Scenario
+from tokenworks.scenario import ACTUAL, Scenario
 
 if TYPE_CHECKING:
     from tokenworks.app.web.asks import Asked
@@ -66,6 +66,10 @@ def _chain(wanted: Any, world: World, field: str) -> list[Scenario]:
         raise BadRequest("expected a list of at most {n}", field=field, n=SCENARIOS_MAX)
     found: list[Scenario] = []
     for i, each in enumerate(wanted):
+        if each in wanted[:i]:
+            raise BadRequest("the scenario '{value}' stands twice", field=f"{field}.{i}", value=each)
+        if each == ACTUAL:
+            continue
         if isinstance(each, str):
             found.append(_named(world, each, f"{field}.{i}"))
         elif isinstance(each, Mapping):

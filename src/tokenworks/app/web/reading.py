@@ -106,7 +106,7 @@ def refuse_files(request: Any) -> None:
     for kind, job in made.items():
         if not isinstance(job, Mapping):
             continue
-        if job.get("trace") is not None:
+        if isinstance(job.get("trace"), str):
             raise BadRequest("no file is read for the web; give a rate", field=f"make.{str(kind)[:20]}.trace")
         if isinstance(job.get("model"), str) and is_path(job["model"]):
             raise BadRequest(
