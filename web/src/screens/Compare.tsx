@@ -1,6 +1,6 @@
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import type { EChartsCoreOption } from "echarts/core";
-import { digits, figure, money, tick } from "../format";
+import { digits, figure, money, tick, whole } from "../format";
 import { useWords } from "../i18n";
 import { measureName } from "../names";
 import { number, present } from "../measures";
@@ -52,7 +52,7 @@ export default function Compare({ quote, state, request }: { quote: Quote | null
   const pin = (d: Design) => go({ pins: (pins.includes(d.id) ? pins.filter((p) => p !== d.id) : [...pins, d.id].slice(-4)).join(",") });
   const index = new Map(quote.designs.map((d, i) => [d.id, i]));
   const columns: Column<Design>[] = [
-    { key: "system", head: t("System"), sort: (d) => d.system_name, cell: (d) => <a href={address("design", { ...state, d: d.id })}>{d.system_name}</a> },
+    { key: "system", head: t("System"), sort: (d) => d.system_name, cell: (d) => <><a href={address("design", { ...state, d: d.id })}>{whole(d.chips)} × {d.chip_name}</a><br /><span className="cite">{d.system_name}</span></> },
     { key: "pin", head: t("Pin"), cell: (d) => <input type="checkbox" aria-label={t("Pin {name}", { name: `${d.system_name}, ${d.chips}` })} checked={pins.includes(d.id)} onChange={() => pin(d)} /> },
     { key: "law", head: t("Law"), sort: (d) => lawKind(d.law.verdict), cell: (d) => <Law verdict={d.law.verdict} standing={d.law.standing === "barred" ? "policy_of_denial" : null} /> },
     ...measures.map((m): Column<Design> => ({ key: m.key, head: t(measureName(m)), num: true, sort: (d) => number(m, d), cell: (d) => figure(number(m, d), m.kind, t) })),
