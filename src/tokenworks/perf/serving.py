@@ -159,7 +159,8 @@ def at_concurrency(
     tpot = tpot_at(replica, batch, lengths)
     busy = np.clip(batch * marginal / (output * tpot), 0.0, 1.0)
     k = replica.constants
-    looks = 0.5 * np.where(c >= k.look_from, k.look_many, k.look_few)
+    few, many = np.asarray(k.look_few, dtype=float), np.asarray(k.look_many, dtype=float)
+    looks = np.where(c >= np.asarray(k.look_from), many, few) * 0.5
     waits = np.where(np.asarray(replica.plan.dp) > 1, np.maximum(k.dp_wait, looks), looks) * tpot
     collision = busy / 2.0 / (1.0 - busy / 2.0) * marginal
     first = fixed_delay(replica) + k.ttft_prefill * own + waits + collision + k.slot * c / replica.plan.dp
