@@ -142,9 +142,11 @@ def at_concurrency(
 ) -> Steady:
     """Steady state with `concurrency` requests always in flight at one replica (closed loop).
 
-    B = min(C osl TPOT / (osl TPOT + Tp), capacity, batch_max). First token: a fixed delay, the own prefill, half a
-    step, collisions, the client's first burst (`bursts` 0 leaves it out); or, where that is longer, the wait for a
-    place in the cache, which is what is left of a cycle: C / B osl TPOT - osl TPOT.
+    B = min(C osl TPOT / (osl TPOT + Tp), capacity, batch_max). First token: a fixed delay, the own prefill, half the
+    steps between two looks of the engine for new requests (`look_few`, `look_many` from `look_from` requests on; an
+    engine that looks before every step: half a step), collisions, the client's first burst (`bursts` 0 leaves it
+    out); or, where that is longer, the wait for a place in the cache, which is what is left of a cycle:
+    C / B osl TPOT - osl TPOT.
     """
     c, held = np.asarray(concurrency, dtype=float), np.minimum(places(replica, lengths), batch_max)
     own, marginal = prefill_time(replica, lengths.input), prompt_time(replica, lengths.input)
@@ -157,7 +159,9 @@ def at_concurrency(
     tpot = tpot_at(replica, batch, lengths)
     busy = np.clip(batch * marginal / (output * tpot), 0.0, 1.0)
     k = replica.constants
-    waits = np.where((np.asarray(replica.plan.dp) > 1), k.dp_wait, 0.5) * tpot
+    few, many = np.asarray(k.look_few, dtype=float), np.asarray(k.look_many, dtype=float)
+    looks = np.where(c >= np.asarray(k.look_from), many, few) * 0.5
+    waits = np.where(np.asarray(replica.plan.dp) > 1, np.maximum(k.dp_wait, looks), looks) * tpot
     collision = busy / 2.0 / (1.0 - busy / 2.0) * marginal
     first = fixed_delay(replica) + k.ttft_prefill * own + waits + collision + k.slot * c / replica.plan.dp
     burst = bursts * k.burst * np.maximum(c - 1.0, 0.0) * marginal

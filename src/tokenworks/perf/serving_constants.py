@@ -39,13 +39,19 @@ def engine_family(name: str) -> str:
 
 
 def release_of(version: str | None) -> str:
-    """Release of an engine (major and minor number) as the calibration names it; "" where it has no number.
+    """Release of an engine (its numbers) as the calibration names it; "" where it has no number.
 
-    >>> release_of("1.0.0rc3"), release_of("nightly")
-    ('v1_0', '')
+    >>> release_of("1.0.0rc3"), release_of("0.5.10.post1"), release_of("0.5"), release_of("nightly")
+    ('v1_0_0', 'v0_5_10', 'v0_5', '')
     """
-    numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
-    return f"v{numbers[1]}_{numbers[2]}" if numbers else ""
+    numbers = re.match(r"v?(\d+(?:\.\d+){1,2})", version or "")
+    return "v" + numbers[1].replace(".", "_") if numbers else ""
+
+
+def _of_release(releases: Mapping[str, Mapping[str, float]], release: str) -> Mapping[str, float]:
+    """Habits of a release by its three numbers, else of its first two, else none of its own."""
+    series = "_".join(release.split("_")[:2])
+    return releases.get(release) or releases.get(series) or {}
 
 
 _REFERENCE = 700.0 / 989.4  # W per TFLOP/s of an H100 SXM, the chip that the shares of the peak are of
@@ -116,6 +122,9 @@ class ServingConstants:
     ttft_launches: Column
     ttft_prefill: Column
     burst: Column
+    look_few: Column
+    look_many: Column
+    look_from: Column
     slot: Column
     ranks_wait: Column
     open_fixed: Column
@@ -157,7 +166,7 @@ class ServingConstants:
             engines, vendors, generations = mapping["engines"], mapping["vendors"], mapping["generations"]
             own_habits = engines.get(engine_family(engine), {})
             habits = {**engines["default"], **engines.get(own_habits.get("like"), {}), **own_habits}
-            habits |= habits.get("releases", {}).get(release, {})
+            habits |= _of_release(habits.get("releases", {}), release)
             maker = vendors.get(vendor.casefold(), vendors["default"])
             silicon = _generation(generations, generation)
             launch = maker["launch"] * silicon.get("launch", 1.0) * habits["launch"]
@@ -183,6 +192,8 @@ class ServingConstants:
                     "ttft_fixed",
                     "ttft_launches",
                     "ttft_prefill",
+                    "look_few",
+                    "look_many",
                     "dp_wait",
                     "held_output",
                     "whole_windows",

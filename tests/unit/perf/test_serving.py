@@ -96,6 +96,24 @@ def test_a_release_has_habits_of_its_own() -> None:
     assert replace(old, ttft_prefill=new.ttft_prefill) == new
 
 
+def test_a_patch_release_comes_before_its_series() -> None:
+    habits = {**CALIBRATION["engines"]["vllm"], "releases": {"v0_9": {"look_few": 3.0}, "v0_9_2": {"look_few": 7.0}}}
+    own = {**CALIBRATION, "engines": {**CALIBRATION["engines"], "vllm": habits}}
+    found = [
+        ServingConstants.from_calibration(own, "hopper", "NVIDIA", "vllm", release=r).look_few
+        for r in ("v0_9", "v0_9_1", "v0_9_2", "v0_9_20", "v0_99", "")
+    ]
+    assert found == [3.0, 3.0, 7.0, 3.0, 1.0, 1.0]
+
+
+def test_a_first_token_waits_half_the_steps_between_two_looks() -> None:
+    ours, lengths, load = replica(), Lengths(1000, 500), np.array([15.0, 16.0])
+    rare = ours._replace(constants=replace(ours.constants, look_few=10.0, look_many=30.0))
+    often, seldom = (serving.at_concurrency(r, lengths, load, bursts=0.0) for r in (ours, rare))
+    assert seldom.tpot == pytest.approx(often.tpot)
+    assert seldom.ttft - often.ttft == pytest.approx(np.array([4.5, 14.5]) * often.tpot, rel=1e-3)
+
+
 def test_a_missing_constant_is_our_defect() -> None:
     broken = {**CALIBRATION, "base": {k: v for k, v in CALIBRATION["base"].items() if k != "link"}}
     with pytest.raises(Defect):
