@@ -24,6 +24,7 @@ METRIC: Mapping[str, Text] = {
     "tpot_p99_ms": text("time per output token, 99th percentile"),
 }
 BY: Mapping[str, Text] = {
+    "file": text("file of runs"),
     "chip": text("chip"),
     "generation": text("chip generation"),
     "framework": text("framework"),

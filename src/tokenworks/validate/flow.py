@@ -56,8 +56,8 @@ PLANS = (
 
 
 def runs_of(study: Study, records: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
-    """A study's published runs. records: file of catalog.RUNS -> its runs."""
-    return tuple(record for name in study.runs for record in records[name])
+    """A study's published runs, each with the `file` it is of. records: file of catalog.RUNS -> its runs."""
+    return tuple({**record, "file": name} for name in study.runs for record in records[name])
 
 
 def assess(

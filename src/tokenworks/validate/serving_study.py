@@ -122,6 +122,11 @@ def precision(record: Record, world: World) -> str:
     return str(record.get("weight_precision"))
 
 
+def file(record: Record, world: World) -> str:
+    """The file of published runs that the record is of (catalog.RUNS)."""
+    return str(record.get("file"))
+
+
 STUDY = Study(
     name=NAME,
     runs=("inference", "serving"),
@@ -131,5 +136,5 @@ STUDY = Study(
     group=group,
     configuration=configuration,
     kinds={"chip": chip, "model": model, "engine": engine},
-    tables={"chip": chip, "engine": engine, "model": model, "load": load, "precision": precision},
+    tables={"file": file, "chip": chip, "engine": engine, "model": model, "load": load, "precision": precision},
 )
