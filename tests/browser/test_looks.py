@@ -30,6 +30,16 @@ def seen(page: Any, screen: str, language: str) -> bytes:
     page.wait_for_function(SETTLED)
     page.evaluate("() => document.fonts.ready")
     page.wait_for_timeout(1500)
+    picture = shot(page)
+    for _ in range(10):  # charts that are still drawn, on a busy machine
+        before, picture = picture, shot(page)
+        if picture == before:
+            break
+    return picture
+
+
+def shot(page: Any) -> bytes:
+    """A picture of the whole screen."""
     picture: bytes = page.screenshot(full_page=True, animations="disabled", caret="hide")
     return picture
 
