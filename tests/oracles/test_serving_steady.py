@@ -59,17 +59,32 @@ def greatest_rate(replica: Replica, lengths: Lengths) -> float:
 def test_steady_state_is_what_is_simulated(arch: Architecture, tp: int, tokens: tuple[int, int], share: float) -> None:
     """Rate, time per output token and first token within 3 %, over a grid of loads (share of the greatest rate),
     where a step holds several prompts and where a prompt fills one."""
-    replica, lengths = build(arch, tp), Lengths(*tokens)
-    rate = share * greatest_rate(replica, lengths)
+    agrees(build(arch, tp), Lengths(*tokens), share)
+
+
+@pytest.mark.parametrize("ranks", [4, 8])
+@pytest.mark.parametrize("tokens", [(1000, 300), (8000, 200)])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_prompts_beside_each_other_on_ranks_agree_too(ranks: int, tokens: tuple[int, int], share: float) -> None:
+    """Attention data parallel: a step with one prompt takes as long as one with as many as there are ranks."""
+    one = build(MIXTURE, 8 // ranks)
+    plan, constants = replace(one.plan, dp=ranks, ep=8), replace(one.constants, dp_wait=0.0)  # waits are not simulated
+    agrees(one._replace(plan=plan, constants=constants), Lengths(*tokens), share)
+
+
+def agrees(replica: Replica, lengths: Lengths, share: float) -> None:
+    """The steady state at a share of the greatest rate, and what is simulated there."""
+    rate, chunk = share * greatest_rate(replica, lengths), int(serving_open.chunk_tokens(replica))
+    tokens = int(lengths.input), int(lengths.output)
     steady = serving_open.at_rate(replica, lengths, rate)
     slots = int(steady.capacity)
 
     def step(batch: Any, context: Any, prompt: Any) -> Any:
         return serving_open.engine_step(replica, lengths, batch, context / np.maximum(batch, 1), prompt)
 
-    table = tabulate(step, min(slots, 4096), 8192, float(lengths.context))
+    table = tabulate(step, min(slots, 4096), chunk, float(lengths.context))
     delay = float(serving_open.first_token_delay(replica, lengths, 0.0))
-    farm = Farm(1, Engine(slots, slots * sum(tokens), 8192), delay=delay)
+    farm = Farm(1, Engine(slots, slots * sum(tokens), chunk), delay=delay)
     first, each = [], []
     for seed in range(3):
         drawn = poisson(rate, 40_000, tokens, seed=seed)
