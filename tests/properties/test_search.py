@@ -248,6 +248,19 @@ def test_tiling_a_design_is_in_the_space(
             assert (times * row[0], *row[1:-1], times * row[-1]) in tiled
 
 
+def test_fewer_chips_than_a_node_are_no_design(facts: Catalog) -> None:
+    """Systems that are sold in larger nodes than the request allows have no cluster size at all."""
+    asked = {"make": {"train": {"model": "llama-3.1-8b", "tokens": 1e9, "within": "90 days"}}, "where": "US",
+             "when": "2026-01-01", "limits": {"chips_max": 8}}  # fmt: skip
+    world = catalog.world(facts, dt.date(2026, 1, 1))
+    content = quote(read_request(asked), world).content
+    assert content["designs"]
+    assert max(d["chips"] for d in content["designs"]) <= 8
+    none = quote(read_request({**asked, "limits": {"chips": ["trainium2"], "chips_max": 8}}), world).content
+    assert not none["designs"]
+    assert none["infeasible"] is not None
+
+
 def test_the_quote_says_how_many_finalists_were_simulated(facts: Catalog) -> None:
     asked = {"make": {"serve": {"model": "qwen3-30b-a3b", "requests_per_second": 5, "input": 1000, "output": 200,
                                 "ttft_p99": "2 s", "tpot_p99": "50 ms"}}, "where": "US", "when": "2026-01-01",

@@ -217,12 +217,12 @@ def training_grid(shape: TrainingShape, sizes: Ints) -> Grid:
         "global batch does not divide by dp x micro-batch": np.abs(batch / shape.global_batch - 1.0) <= BATCH_TOLERANCE,
     }
     networks = len(oversubscriptions(shape.fixed))
-    rest = math.prod(len(axis) for axis in axes.values()) // max(len(sizes), 1)
+    rest = math.prod(len(axis) for name, axis in axes.items() if name != "chips")
     keep, cut, left = np.ones((1,) * len(axes), np.bool_), {}, np.full(len(sizes), networks * rest)
     for reason, allowed in rules.items():
         keep = keep & allowed
         stand_for = networks * (rest // math.prod(keep.shape[1:]))
-        now = np.broadcast_to(stand_for * np.count_nonzero(keep.reshape(len(keep), -1), axis=1), len(sizes))
+        now = np.broadcast_to(stand_for * np.count_nonzero(keep, axis=tuple(range(1, keep.ndim))), len(sizes))
         cut[reason], left = left - now, now
     return Grid(axes, keep, batch, networks * rest, cut)
 
