@@ -31,7 +31,7 @@ class One:
 def round_and_round(replica: Replica, lengths: Lengths, clients: int, count: int) -> tuple[float, float, float]:
     """Mean s to the first token and per token, and requests per second: who has its answer asks again at once. Outputs
     are spread by a fifth to either side, else all would stay in step."""
-    chunk = int(serving_open.chunk_tokens(replica))
+    chunk = int(serving.chunk_tokens(replica))
 
     @cache
     def seconds(batch: int, context: int, prompt: int) -> float:

@@ -96,6 +96,16 @@ def fixed_delay(replica: Replica) -> Column:
     return k.ttft_fixed + k.ttft_launches * launch_time(*replica[:3], k)
 
 
+def fresh_tokens(replica: Replica, lengths: Lengths) -> Column:
+    """Tokens of a prompt that no cache holds."""
+    return np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+
+
+def chunk_tokens(replica: Replica) -> Column:
+    """Tokens that one step of the replica takes at most, decoding sequences included."""
+    return replica.constants.chunk * np.asarray(replica.plan.dp, dtype=float)
+
+
 def _chunks(tokens: Column, constants: ServingConstants) -> Column:
     return np.maximum(np.ceil(np.asarray(tokens, dtype=float) / constants.chunk), 1.0)
 
@@ -120,7 +130,7 @@ def prompt_time(replica: Replica, prompt: Column) -> Column:
 def _interference(replica: Replica, batch: Column, lengths: Lengths) -> Column:
     """Seconds by which one prompt delays the decoding sequences: t(B, isl) - t(B, 0), chunk by chunk; an
     engine that prefills alone stops decoding for the whole prefill."""
-    tokens = np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+    tokens = fresh_tokens(replica, lengths)
     chunks = _chunks(tokens, replica.constants)
     ranks = np.asarray(replica.plan.dp, dtype=float)
     mixed = Load(batch, lengths.context, tokens / chunks, lengths.input, ranks)
@@ -178,9 +188,8 @@ def at_concurrency(
 def _joining(replica: Replica, lengths: Lengths) -> Column:
     """Sequences that decode together where every step is full of prompts: each stays for as many steps as it has
     tokens, and a step lets in a chunk's worth of prompts. No limit where prompts are prefilled alone."""
-    fresh = np.maximum(np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix)), 1.0)
-    chunk = replica.constants.chunk * np.asarray(replica.plan.dp, dtype=float)
-    most = np.maximum(np.asarray(lengths.output, dtype=float) * replica.plan.accept**-1.0 * chunk / fresh, 1.0)
+    stays = np.asarray(lengths.output, dtype=float) / replica.plan.accept  # steps
+    most = np.maximum(stays * chunk_tokens(replica) / np.maximum(fresh_tokens(replica, lengths), 1.0), 1.0)
     return np.where(replica.constants.alone > 0, np.inf, most)
 
 
@@ -217,7 +226,7 @@ def max_throughput(replica: Replica, lengths: Lengths, batch_max: Column = np.in
     output = np.maximum(np.asarray(lengths.output, dtype=float), 1.0)
     share = batch / output  # prompts per output token
     apart = token_time(replica, batch, lengths.context) + share * prompt_time(replica, lengths.input)
-    fresh = np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
+    fresh = fresh_tokens(replica, lengths)
     ranks = np.asarray(replica.plan.dp, dtype=float)
     pipes = np.asarray(replica.plan.pp, dtype=float)
     mixed = Load(batch, lengths.context, share * fresh / pipes, lengths.input, ranks)

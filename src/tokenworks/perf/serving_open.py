@@ -15,7 +15,16 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenworks.perf.roofline import Column
-from tokenworks.perf.serving import Lengths, Replica, Steady, fixed_delay, mixed_step, places
+from tokenworks.perf.serving import (
+    Lengths,
+    Replica,
+    Steady,
+    chunk_tokens,
+    fixed_delay,
+    fresh_tokens,
+    mixed_step,
+    places,
+)
 from tokenworks.perf.serving_step import Load
 
 _TRIALS = 10  # evaluations of the batch: the bracket then is narrower than 1e-6
@@ -31,16 +40,6 @@ _TAILS = 50.0  # such scales, beyond which a chance is nought
 _TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means
 _NINETY_NINE = 2.33  # standard deviations of a normal distribution
 _FAR = 5.0  # how far, in logarithms, a trial may seem from its limit
-
-
-def fresh_tokens(replica: Replica, lengths: Lengths) -> Column:
-    """Tokens of a prompt that no cache holds."""
-    return np.asarray(lengths.input, dtype=float) * (1.0 - np.asarray(replica.plan.prefix))
-
-
-def chunk_tokens(replica: Replica) -> Column:
-    """Tokens that one step of the replica takes at most, decoding sequences included."""
-    return replica.constants.chunk * np.asarray(replica.plan.dp, dtype=float)
 
 
 def engine_step(replica: Replica, lengths: Lengths, batch: Column, context: Column, tokens: Column) -> Column:
@@ -121,6 +120,7 @@ class _Steps(NamedTuple):
 
 
 def _steps(replica: Replica, lengths: Lengths, batch: Column) -> _Steps:
+    """A sequence sees itself and the mean of the others (arrivals see time averages: Wolff 1982)."""
     seen, context = np.asarray(batch, dtype=float) + 1.0, lengths.context
     room = np.maximum(chunk_tokens(replica) - seen, 1.0)
     one = np.minimum(fresh_tokens(replica, lengths), room)

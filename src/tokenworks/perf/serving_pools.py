@@ -13,8 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenworks.perf.roofline import Column
-from tokenworks.perf.serving import Lengths, Replica, Steady, mixed_step, places, token_time
-from tokenworks.perf.serving_open import FULL, SHARED, chunk_tokens, first_token_delay, fresh_tokens, largest
+from tokenworks.perf.serving import (
+    Lengths,
+    Replica,
+    Steady,
+    chunk_tokens,
+    fresh_tokens,
+    mixed_step,
+    places,
+    token_time,
+)
+from tokenworks.perf.serving_open import FULL, SHARED, first_token_delay, largest
 from tokenworks.perf.serving_step import Load
 
 _TAIL = np.log(100.0)  # the 99th percentile of an exponential, in means

@@ -110,7 +110,7 @@ def _slots(replica: perf.Replica, context: float) -> int:
 
 def _chunk(replica: perf.Replica) -> int:
     """Tokens of one step, at least one."""
-    return max(1, int(np.ravel(perf_open.chunk_tokens(replica))[0]))
+    return max(1, int(np.ravel(perf.chunk_tokens(replica))[0]))
 
 
 def prefill_worker(replica: perf.Replica, lengths: perf.Lengths) -> tuple[simulate.Farm, tables.StepTable]:

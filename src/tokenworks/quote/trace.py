@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tokenworks.errors import BadRequest
+from tokenworks import files
+from tokenworks.errors import BadRequest, not_allowed
 from tokenworks.records import Trace
 from tokenworks.simulate import traces
 from tokenworks.simulate.requests import Requests
@@ -29,7 +30,7 @@ def read_trace(path: Path) -> Mapping[str, Any]:
         with path.open(encoding="utf-8", errors="replace") as lines:
             whole = traces.read(lines)
     except OSError as error:
-        raise BadRequest("cannot be read: {why}", field="make.serve.trace", why=error.strerror or error) from error
+        raise BadRequest("cannot be read: {why}", field="make.serve.trace", why=files.why(error)) from error
     stretch = busiest(whole)
     return {
         "name": path.name, "requests": len(whole), "bad_lines": whole.bad_lines,
@@ -61,8 +62,7 @@ def trace(value: Any, field: str) -> Trace:
         raise BadRequest("expected a file's name", field=field)
     for key in value:
         if key not in _KNOWN:
-            raise BadRequest("is not known here; allowed: {allowed}", field=f"{field}.{str(key)[:40]}",
-                             allowed=", ".join(_KNOWN))  # fmt: skip
+            raise not_allowed(f"{field}.{str(key)[:40]}", key, _KNOWN)
     arrival, given, made = (_column(value.get(name), f"{field}.{name}") for name in _COLUMNS)
     if not 2 <= len(arrival) == len(given) == len(made) <= BUSIEST:
         raise BadRequest("expected 2 to {most} requests, each with arrival, input and output", field=field,

@@ -35,8 +35,9 @@ class Difference:
     until: str | None = None
 
 
-def named(world: World, name: str) -> Scenario:
-    """A scenario of the catalog by its name; `actual` changes nothing. Raises UnknownFact."""
+def named(world: World, name: str, field: str = "scenario") -> Scenario:
+    """A scenario of the catalog by its name; `actual` changes nothing. Raises UnknownFact, naming the field that the
+    name was read from."""
     if name == ACTUAL:
         return Scenario(ACTUAL, {}, ())
     known = world.overlays
@@ -44,9 +45,9 @@ def named(world: World, name: str) -> Scenario:
         close = nearest(name, [*known, ACTUAL])
         listed = ", ".join(sorted(known))
         if close is None:
-            raise UnknownFact("the scenario '{value}' is not in the catalog; known: {known}", field="scenario",
+            raise UnknownFact("the scenario '{value}' is not in the catalog; known: {known}", field=field,
                               value=name, known=listed)  # fmt: skip
-        raise UnknownFact("the scenario '{value}' is not in the catalog; did you mean '{nearest}'?", field="scenario",
+        raise UnknownFact("the scenario '{value}' is not in the catalog; did you mean '{nearest}'?", field=field,
                           value=name, nearest=close)  # fmt: skip
     return read(known[name], name)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenworks import catalog, scenario
 from tokenworks.app.web.reading import refuse_files
-from tokenworks.errors import BadRequest, UnknownFact
+from tokenworks.errors import BadRequest
 from tokenworks.market import by_day
 from tokenworks.market import compare as compare_markets
 from tokenworks.market import read as read_demand
@@ -71,20 +71,12 @@ def _chain(wanted: Any, world: World, field: str) -> list[Scenario]:
         if each == ACTUAL:
             continue
         if isinstance(each, str):
-            found.append(_named(world, each, f"{field}.{i}"))
+            found.append(scenario.named(world, each, f"{field}.{i}"))
         elif isinstance(each, Mapping):
             found.append(scenario.read(each, f"{field}.{i}"))
         else:
             raise BadRequest("expected a scenario's name or its document", field=f"{field}.{i}")
     return found
-
-
-def _named(world: World, name: str, field: str) -> Scenario:
-    """A scenario of the catalog. Raises UnknownFact naming the place in the question."""
-    try:
-        return scenario.named(world, name)
-    except UnknownFact as error:
-        raise UnknownFact(error.text.template, field=field, **dict(error.text.values)) from error
 
 
 def ask_scenarios(asked: Asked) -> Mapping[str, Any]:
